@@ -1,0 +1,249 @@
+/**
+ * What one may ask of a mail host, typed for both sides. Pure (zod only): the provider and the command line
+ * build requests, the runtime answers them.
+ *
+ * A request is one JSON line, its answer another. It reaches the running server by its local socket, or,
+ * where no server runs, `mailserver-runtime/cli/main.ts admin` performs the same operation on the same
+ * files: the text files are the truth and a running server only reads them again. Every operation is
+ * idempotent. `owner` is the URN of the declaring resource: a put takes an existing object over, a remove
+ * does nothing where the owner written on the object is another (Pulumi creates before it deletes when a
+ * resource moves). Secrets travel only in requests; no answer carries a password, hash or private key.
+ */
+import { z } from "zod";
+import { settingsSchema } from "../settings/schema.ts";
+
+const address = z.string().min(3).max(320);
+const domainName = z.string().min(1).max(255);
+const owner = z.string().max(2048);
+const selector = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/);
+
+/** The operations: request and answer of each, in one table. */
+export const operations = {
+  /** Who runs here, what it serves and what is wrong in its files. */
+  status: {
+    request: z.strictObject({}),
+    answer: z.strictObject({
+      running: z.boolean(),
+      version: z.string(),
+      /** Made once per data directory; tells one host from another. */
+      machineId: z.string(),
+      pid: z.int().optional(),
+      startedAt: z.string().optional(),
+      listeners: z.array(z.strictObject({ protocol: z.string(), address: z.string(), port: z.int() })),
+      accounts: z.int(),
+      problems: z.array(z.strictObject({ file: z.string(), line: z.int(), reason: z.string() })),
+    }),
+  },
+  /** Writes config/stack/settings.json and puts it into force. Answers with what needs a restart, if anything. */
+  "settings.put": {
+    request: z.strictObject({ settings: settingsSchema, owner }),
+    answer: z.strictObject({ restartNeeded: z.array(z.string()) }),
+  },
+  "settings.read": {
+    request: z.strictObject({}),
+    answer: z.strictObject({ settings: settingsSchema.optional(), owner: owner.optional() }),
+  },
+  "settings.remove": { request: z.strictObject({ owner }), answer: z.strictObject({ removed: z.boolean() }) },
+  "domain.put": {
+    request: z.strictObject({ domain: domainName, owner }),
+    answer: z.strictObject({ domain: domainName, created: z.boolean() }),
+  },
+  "domain.read": {
+    request: z.strictObject({ domain: domainName }),
+    answer: z.strictObject({ exists: z.boolean(), owner: owner.optional() }),
+  },
+  "domain.remove": {
+    request: z.strictObject({ domain: domainName, owner }),
+    answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /**
+   * Declares a mailbox. `password` with policy "initial" is set only when the account has none (a later change by its
+   * user stays); "enforced" sets it whenever it does not match. `passwordHash` is written as it is.
+   */
+  "mailbox.put": {
+    request: z.strictObject({
+      address,
+      owner,
+      password: z
+        .strictObject({ text: z.string().min(1), policy: z.enum(["initial", "enforced"]) })
+        .optional(),
+      passwordHash: z
+        .string()
+        .regex(/^\{[A-Z0-9.-]+\}.+$/)
+        .optional(),
+      quotaBytes: z.int().min(0).default(0),
+      displayName: z.string().max(256).optional(),
+    }),
+    answer: z.strictObject({ address, created: z.boolean(), adoptedFrom: owner.optional() }),
+  },
+  "mailbox.read": {
+    request: z.strictObject({ address, password: z.string().optional() }),
+    answer: z.strictObject({
+      exists: z.boolean(),
+      enabled: z.boolean(),
+      owner: owner.optional(),
+      quotaBytes: z.int(),
+      displayName: z.string().optional(),
+      /** Whether the password given in the request is the account's. */
+      passwordMatches: z.boolean().optional(),
+    }),
+  },
+  /** Refuses logins and new mail from now on; the Maildir stays where it is. */
+  "mailbox.remove": {
+    request: z.strictObject({ address, owner }),
+    answer: z.strictObject({ removed: z.boolean(), mailDirectory: z.string() }),
+  },
+  /** Deletes the mail of an address that is not declared any more. The only operation that deletes mail. */
+  "mailbox.purge": {
+    request: z.strictObject({ address }),
+    answer: z.strictObject({ purged: z.boolean(), messages: z.int(), bytes: z.number() }),
+  },
+  "alias.put": {
+    request: z.strictObject({
+      address: z.string().min(2).max(320),
+      targets: z.array(z.string().min(1)).min(1),
+      owner,
+    }),
+    answer: z.strictObject({ created: z.boolean() }),
+  },
+  "alias.read": {
+    request: z.strictObject({ address: z.string().min(2) }),
+    answer: z.strictObject({ exists: z.boolean(), targets: z.array(z.string()), owner: owner.optional() }),
+  },
+  "alias.remove": {
+    request: z.strictObject({ address: z.string().min(2), owner }),
+    answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /** Makes the key pair when it is missing; only the public part is ever answered. */
+  "dkim.put": {
+    request: z.strictObject({
+      domain: domainName,
+      selector,
+      algorithm: z.enum(["rsa-2048", "rsa-4096", "ed25519"]),
+      active: z.boolean(),
+      owner,
+    }),
+    answer: z.strictObject({
+      /** base64: SubjectPublicKeyInfo for RSA, the raw 32 bytes for Ed25519 (RFC 8463). */
+      publicKey: z.string(),
+      created: z.boolean(),
+    }),
+  },
+  "dkim.read": {
+    request: z.strictObject({ domain: domainName, selector }),
+    answer: z.strictObject({
+      exists: z.boolean(),
+      publicKey: z.string().optional(),
+      algorithm: z.string().optional(),
+      active: z.boolean().optional(),
+      owner: owner.optional(),
+    }),
+  },
+  /** Stops signing with the key; its file stays (mail under way must stay verifiable and a key may be declared again). */
+  "dkim.remove": {
+    request: z.strictObject({ domain: domainName, selector, owner }),
+    answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /** Makes sure a certificate for these names is there: by the host's own CA ("local-ca"); ACME comes with its part. */
+  "certificate.put": {
+    request: z.strictObject({
+      names: z.array(domainName).min(1),
+      issuer: z.strictObject({ type: z.literal("local-ca") }),
+      owner,
+    }),
+    answer: z.strictObject({
+      notAfter: z.string(),
+      /** SHA-256 of the SubjectPublicKeyInfo, hex: TLSA 3 1 1 (RFC 6698) of the key in use and of the next one. */
+      spkiSha256: z.string(),
+      nextSpkiSha256: z.string(),
+      fingerprint: z.string(),
+      caCertificatePem: z.string(),
+      created: z.boolean(),
+    }),
+  },
+  "certificate.read": {
+    request: z.strictObject({ names: z.array(domainName).min(1) }),
+    answer: z.strictObject({
+      exists: z.boolean(),
+      notAfter: z.string().optional(),
+      spkiSha256: z.string().optional(),
+      nextSpkiSha256: z.string().optional(),
+      fingerprint: z.string().optional(),
+      caCertificatePem: z.string().optional(),
+      owner: owner.optional(),
+    }),
+  },
+  "certificate.remove": {
+    request: z.strictObject({ names: z.array(domainName).min(1), owner }),
+    answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /** Writes config/zones/<origin>.zone; the serial is made to grow here when the text differs. */
+  "zone.put": {
+    request: z.strictObject({ origin: domainName, text: z.string(), owner }),
+    answer: z.strictObject({ serial: z.int(), changed: z.boolean() }),
+  },
+  "zone.read": {
+    request: z.strictObject({ origin: domainName }),
+    answer: z.strictObject({ exists: z.boolean(), text: z.string().optional(), owner: owner.optional() }),
+  },
+  "zone.remove": {
+    request: z.strictObject({ origin: domainName, owner }),
+    answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /** Reads all files again; answers when the new state is in force. */
+  reload: { request: z.strictObject({}), answer: z.strictObject({ generation: z.int(), accounts: z.int() }) },
+  "queue.list": {
+    request: z.strictObject({}),
+    answer: z.strictObject({
+      entries: z.array(
+        z.strictObject({
+          id: z.string(),
+          from: z.string(),
+          recipients: z.array(
+            z.strictObject({ address: z.string(), status: z.string(), lastReply: z.string().optional() }),
+          ),
+          size: z.number(),
+          queuedAt: z.number(),
+          nextAttemptAt: z.number(),
+          attempts: z.int(),
+          held: z.boolean(),
+        }),
+      ),
+    }),
+  },
+  "queue.retry": {
+    request: z.strictObject({ id: z.string().optional() }),
+    answer: z.strictObject({ retried: z.int() }),
+  },
+  /** Ends the server after the answer: no new connections, deliveries under way get `graceMs`. */
+  stop: {
+    request: z.strictObject({ graceMs: z.int().min(0).default(10_000) }),
+    answer: z.strictObject({ stopping: z.boolean() }),
+  },
+} as const;
+
+export type OperationName = keyof typeof operations;
+export type OperationRequest<N extends OperationName> = z.input<(typeof operations)[N]["request"]>;
+export type OperationAnswer<N extends OperationName> = z.output<(typeof operations)[N]["answer"]>;
+
+/** Why an operation failed; `message` names the object, the place and the way out. */
+export const failureCodes = [
+  "invalid",
+  "conflict",
+  "not-found",
+  "not-running",
+  "no-space",
+  "permission",
+  "internal",
+] as const;
+export type FailureCode = (typeof failureCodes)[number];
+
+/** A request as it travels: one line of JSON. */
+export const requestLine = z.strictObject({ operation: z.string(), request: z.unknown() });
+/** An answer as it travels: one line of JSON. */
+export const answerLine = z.union([
+  z.strictObject({ ok: z.literal(true), answer: z.unknown() }),
+  z.strictObject({ ok: z.literal(false), code: z.enum(failureCodes), message: z.string() }),
+]);

@@ -1,0 +1,91 @@
+/**
+ * One consistent state of everything the administrator has declared: settings, domains, accounts, aliases,
+ * relays. Immutable; compiled from the text files at start and at each change and swapped as one object, so
+ * that a request that took a snapshot sees one truth to its end. Look-ups cost the same for ten accounts
+ * and for a hundred thousand.
+ */
+import type { Settings } from "../settings/schema.ts";
+
+export interface Snapshot {
+  /** Grows by one with each swap. */
+  readonly generation: number;
+  readonly settings: Settings;
+  /** Hosted domain? Accepts any case; IDN as A-label or U-label. */
+  domain(name: string): Domain | undefined;
+  domains(): Iterable<Domain>;
+  /** The account of exactly this address (no plus-addressing, no alias), any case. */
+  account(address: string): Account | undefined;
+  accounts(): Iterable<Account>;
+  readonly accountCount: number;
+  /** Targets of an alias: `user@domain`, or `@domain` for a catch-all. */
+  alias(address: string): Alias | undefined;
+  aliases(): Iterable<Alias>;
+  readonly regexpAliases: readonly RegexpAlias[];
+  /** Sender and recipient addresses an administrator has refused (postfix-send-access.cf, postfix-receive-access.cf). */
+  readonly refusedSenders: ReadonlySet<string>;
+  readonly refusedRecipients: ReadonlySet<string>;
+  /** Signing keys of a domain, current first; the key's text is read at use, it never travels in a snapshot's JSON. */
+  dkimKeys(domain: string): readonly DkimKey[];
+  /** What is wrong in the files now; the last good content of such a file stays in force. */
+  readonly problems: readonly ConfigurationProblem[];
+}
+
+/** Where an entry stands, for errors and for `explain`. `file` is relative to the config directory. */
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+  /** "stack": declared by a Pulumi stack, with its URN; "setup": a DMS file, changed by `setup` or by hand. */
+  readonly owner: "stack" | "setup";
+  readonly urn?: string;
+}
+export interface Domain {
+  /** Lower case, A-label form. */
+  readonly name: string;
+  readonly origin: Origin;
+}
+export interface Account {
+  /** Lower case; the domain in A-label form. */
+  readonly address: string;
+  readonly domain: string;
+  /** `{SCHEME}hash` as in postfix-accounts.cf; undefined: nobody can log in with a password. */
+  readonly passwordHash: string | undefined;
+  /** false: declared before and removed since. Logins are refused and new mail gets 550 5.2.1; its mail stays. */
+  readonly enabled: boolean;
+  /** 0: no limit. */
+  readonly quotaBytes: number;
+  readonly origin: Origin;
+}
+export interface Alias {
+  readonly address: string;
+  readonly targets: readonly string[];
+  readonly origin: Origin;
+}
+export interface RegexpAlias {
+  readonly pattern: RegExp;
+  readonly targets: readonly string[];
+  readonly origin: Origin;
+}
+export interface DkimKey {
+  readonly domain: string;
+  readonly selector: string;
+  readonly algorithm: "rsa-sha256" | "ed25519-sha256";
+  /** Signs now; the next selector's key is published but silent. */
+  readonly active: boolean;
+  /** PEM, PKCS#8. */
+  privateKey(): Promise<string>;
+  readonly origin: Origin;
+}
+export interface ConfigurationProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly reason: string;
+}
+
+/** Holds the current snapshot and makes the next one when files change. */
+export interface Configuration {
+  current(): Snapshot;
+  onChange(listener: (snapshot: Snapshot) => void): () => void;
+  /** Reads all files now; resolves with the snapshot in force afterwards (also when a file was broken). */
+  reload(): Promise<Snapshot>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+/**
+ * The outbound queue's interface. What `enqueue` has resolved is on disk and will be delivered, or bounced to
+ * its reverse-path, whatever happens to the process (RFC 5321 §4.2.5, §6.1).
+ */
+import type { MessageContent } from "../message/content.ts";
+
+export interface Envelope {
+  /** Reverse-path without angle brackets; "" is the null reverse-path. */
+  readonly from: string;
+  readonly recipients: readonly EnvelopeRecipient[];
+  /** RFC 3461 RET and ENVID. */
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+  readonly smtpUtf8?: boolean;
+  readonly body?: "7BIT" | "8BITMIME";
+  readonly requireTls?: boolean;
+}
+export interface EnvelopeRecipient {
+  readonly address: string;
+  /** RFC 3461 NOTIFY; default FAILURE (and DELAY at our choice). */
+  readonly notify?: readonly ("NEVER" | "SUCCESS" | "FAILURE" | "DELAY")[];
+  /** RFC 3461 ORCPT, `type;xtext` as given. */
+  readonly orcpt?: string;
+}
+export interface QueueSubmission {
+  readonly envelope: Envelope;
+  /** Headers that stand before the message (Received, DKIM-Signature); CRLF ended, may be empty. */
+  readonly prefix: Buffer;
+  readonly content: MessageContent;
+  /** Not before this time (RFC 4865), milliseconds since the epoch. */
+  readonly holdUntil?: number;
+  /** How often this message has been redirected here; a bounce or forward passes it on. */
+  readonly hops?: number;
+  /** The authenticated account that submitted it, for limits and `queue list`. */
+  readonly account?: string;
+}
+export interface OutboundQueue {
+  /** Durable when it resolves. The id stands in the `250` and in every log line of the message. */
+  enqueue(submission: QueueSubmission): Promise<{ readonly id: string }>;
+  list(): Promise<readonly QueueEntry[]>;
+  /** Tries now what waits: all, or one id. */
+  retry(id?: string): Promise<number>;
+  hold(id: string): Promise<boolean>;
+  release(id: string): Promise<boolean>;
+  remove(id: string): Promise<boolean>;
+  /** Takes no new work, waits for deliveries under way for at most `graceMs`, and leaves the rest on disk. */
+  close(graceMs: number): Promise<void>;
+}
+export interface QueueEntry {
+  readonly id: string;
+  readonly from: string;
+  readonly recipients: readonly {
+    readonly address: string;
+    readonly status: "waiting" | "delivering" | "delivered" | "failed";
+    readonly lastReply?: string;
+  }[];
+  readonly size: number;
+  readonly queuedAt: number;
+  readonly nextAttemptAt: number;
+  readonly attempts: number;
+  readonly held: boolean;
+}

@@ -1,0 +1,185 @@
+/**
+ * Every setting of the server: its type, default, DMS variable and one sentence of documentation.
+ *
+ * Pure: the stack, the command line, the runtime and the reference in docs/ all read this one schema. A
+ * settings file is JSON (`config/stack/settings.json`, written by the stack); where a DMS variable is named,
+ * the environment supplies the value that the file leaves out. Unknown keys are errors that name the
+ * nearest known one.
+ */
+import { z } from "zod";
+
+export const protocols = [
+  "smtp",
+  "submission",
+  "submissions",
+  "lmtp",
+  "imap",
+  "imaps",
+  "pop3",
+  "pop3s",
+  "managesieve",
+] as const;
+/** The protocol a listener speaks; `submissions`, `imaps` and `pop3s` begin with TLS (RFC 8314). */
+export type Protocol = (typeof protocols)[number];
+
+const port = z.int().min(0).max(65535);
+
+export const listenerSchema = z.strictObject({
+  protocol: z.enum(protocols).meta({ description: "What the listener speaks." }),
+  address: z.string().default("::").meta({ description: "Address to bind; `::` takes IPv4 as well." }),
+  port: port.meta({ description: "TCP port; 0 lets the system choose (tests)." }),
+  proxyProtocol: z
+    .array(z.string())
+    .default([])
+    .meta({
+      description: "Addresses or networks that must send a PROXY header; nobody else may connect then.",
+    }),
+});
+/** One place where the server listens. */
+export type Listener = z.infer<typeof listenerSchema>;
+
+/** The ports of RFC 5321, 6409, 8314 and 9051, on every address. */
+export const standardListeners: readonly Listener[] = [
+  { protocol: "smtp", address: "::", port: 25, proxyProtocol: [] },
+  { protocol: "submission", address: "::", port: 587, proxyProtocol: [] },
+  { protocol: "submissions", address: "::", port: 465, proxyProtocol: [] },
+  { protocol: "imap", address: "::", port: 143, proxyProtocol: [] },
+  { protocol: "imaps", address: "::", port: 993, proxyProtocol: [] },
+];
+
+export const settingsSchema = z.strictObject({
+  hostname: z
+    .string()
+    .min(1)
+    .meta({
+      description: "The server's full name: banner, EHLO, Received, the certificate's first name.",
+      dms: "OVERRIDE_HOSTNAME",
+    }),
+  postmasterAddress: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "Who gets mail to postmaster and abuse where nobody is declared; default postmaster@ the host's domain.",
+      dms: "POSTMASTER_ADDRESS",
+    }),
+  logLevel: z
+    .enum(["error", "warn", "info", "debug", "trace"])
+    .default("info")
+    .meta({ description: "How much the server says.", dms: "LOG_LEVEL" }),
+  listeners: z
+    .array(listenerSchema)
+    .default([...standardListeners])
+    .meta({ description: "Where the server listens." }),
+  tls: z
+    .strictObject({
+      level: z
+        .enum(["modern", "intermediate"])
+        .default("modern")
+        .meta({ description: "Cipher suites offered.", dms: "TLS_LEVEL" }),
+    })
+    .prefault({})
+    .meta({ description: "Transport security; certificates lie in state/certificates." }),
+  message: z
+    .strictObject({
+      sizeLimit: z
+        .int()
+        .min(1024)
+        .default(10_240_000)
+        .meta({
+          description: "Largest message taken, in bytes (SIZE, RFC 1870).",
+          dms: "POSTFIX_MESSAGE_SIZE_LIMIT",
+        }),
+      recipientLimit: z
+        .int()
+        .min(1)
+        .default(1000)
+        .meta({ description: "Most recipients of one message (LIMITS RCPTMAX, RFC 9422)." }),
+    })
+    .prefault({}),
+  mailbox: z
+    .strictObject({
+      sizeLimit: z
+        .int()
+        .min(0)
+        .default(0)
+        .meta({
+          description: "Quota in bytes of accounts without one of their own; 0 is none.",
+          dms: "POSTFIX_MAILBOX_SIZE_LIMIT",
+        }),
+    })
+    .prefault({}),
+  submission: z
+    .strictObject({
+      spoofProtection: z
+        .boolean()
+        .default(true)
+        .meta({
+          description: "A sender may use only addresses that are theirs: account, alias, master user.",
+          dms: "SPOOF_PROTECTION",
+        }),
+      requireSignature: z
+        .boolean()
+        .default(false)
+        .meta({
+          description:
+            "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",
+        }),
+    })
+    .prefault({}),
+  dns: z
+    .strictObject({
+      servers: z
+        .array(z.string())
+        .default([])
+        .meta({ description: "Name servers as address or address:port; empty: those of /etc/resolv.conf." }),
+      authoritative: z
+        .strictObject({ address: z.string().default("127.0.0.1"), port: port })
+        .optional()
+        .meta({ description: "Serve the zone files of config/zones here (the local target)." }),
+    })
+    .prefault({}),
+  delivery: z
+    .strictObject({
+      port: port
+        .default(25)
+        .meta({
+          description:
+            "Port of the MX hosts mail is delivered to; only a closed test network has another than 25.",
+        }),
+      addresses: z
+        .array(z.string())
+        .default([])
+        .meta({ description: "Local addresses to send from; empty: the system's choice." }),
+      retrySeconds: z
+        .array(z.int().min(1))
+        .default([300, 900, 1800, 3600, 7200, 14400])
+        .meta({ description: "Waits between attempts; the last one repeats (RFC 5321 §4.5.4.1)." }),
+      lifetimeSeconds: z
+        .int()
+        .min(60)
+        .default(432_000)
+        .meta({ description: "After this long a message goes back to its sender." }),
+      warnAfterSeconds: z
+        .int()
+        .min(0)
+        .default(14_400)
+        .meta({ description: "A delay is reported to the sender once after this long; 0: never." }),
+    })
+    .prefault({}),
+  greeting: z
+    .strictObject({
+      delayMs: z
+        .int()
+        .min(0)
+        .max(60_000)
+        .default(0)
+        .meta({ description: "How long the MX banner waits to see whether a client talks first." }),
+    })
+    .prefault({}),
+});
+
+/** All settings, with defaults filled in. */
+export type Settings = z.infer<typeof settingsSchema>;
+/** What a settings file may hold: everything optional that has a default. */
+export type SettingsInput = z.input<typeof settingsSchema>;
