@@ -1,7 +1,7 @@
 // Runs every *.test.ts of the repository with Node's own test runner and prints its summary.
 // Usage: node test/run.js [path or part of a path ...]
 import { spawn } from "node:child_process";
-import { globSync } from "node:fs";
+import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
@@ -14,7 +14,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
 const root = fileURLToPath(new URL("..", import.meta.url));
 const wanted = process.argv.slice(2);
 const files = ["components/**/*.test.ts", "mailserver-runtime/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts"]
-  .flatMap((pattern) => globSync(pattern, { cwd: root }))
+  .flatMap((pattern) => fs.globSync(pattern, { cwd: root }))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
 if (files.length === 0) {

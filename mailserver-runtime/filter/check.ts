@@ -1,0 +1,37 @@
+/**
+ * What a check is: a name, a time limit, a stated behaviour when it fails, and a function from facts to
+ * findings. Checks of one message run side by side; what two of them need (the DKIM results that DMARC
+ * aligns with) is a fact, found once and shared.
+ */
+import type { ARCResult, DKIMVerifyResult, DMARCResult, SPFResult } from "mailauth";
+import type { Finding, InboundMessage } from "./pipeline.ts";
+
+export interface Check {
+  /** Stands in findings, times, metrics and logs. */
+  readonly name: string;
+  /** After this long the check counts as failed; milliseconds. */
+  readonly timeLimit: number;
+  /** What happens to the message when the check fails or does not end: go on without it, or ask the client to come back. */
+  readonly onFailure: "accept" | "tempfail";
+  run(message: InboundMessage, facts: Facts): Promise<CheckResult>;
+}
+
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  /** Clauses for Authentication-Results (RFC 8601 §2.2), without authserv-id. */
+  readonly authenticationResults?: readonly string[];
+  /** What the check alone would have done with the message; policy decides. */
+  readonly advice?: Advice;
+}
+export type Advice =
+  | { readonly kind: "junk"; readonly reason: string }
+  | { readonly kind: "reject"; readonly status: string; readonly text: string };
+
+/** Facts of one message, each found at most once, at first use. */
+export interface Facts {
+  spf(): Promise<SPFResult>;
+  dkim(): Promise<DKIMVerifyResult>;
+  arc(): Promise<ARCResult>;
+  /** false: no single author domain to look a policy up for (RFC 9989 §5.3.1). */
+  dmarc(): Promise<DMARCResult | false>;
+}

@@ -1,0 +1,65 @@
+/** The facts of one message from mailauth: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617), DMARC (RFC 9989). */
+import { Readable } from "node:stream";
+import type { ARCData, ARCResult, DNSResolver } from "mailauth";
+import type { MessageContent } from "../message/content.ts";
+import type { Facts } from "./check.ts";
+import { mailauth } from "./mailauth.ts";
+import type { InboundMessage } from "./pipeline.ts";
+
+/** Facts of `message`, as seen by `hostname` through `resolver`. */
+export function factsOf(message: InboundMessage, hostname: string, resolver: DNSResolver): Facts {
+  const dkim = once(() => mailauth().dkimVerify(input(message.content), { resolver, sender: message.from }));
+  const spf = once(() =>
+    mailauth().spf({
+      resolver,
+      ip: message.client.address,
+      helo: message.helo,
+      sender: message.from,
+      mta: hostname,
+    }),
+  );
+  const arc = once(async (): Promise<ARCResult> => {
+    const chain = (await dkim()).arc;
+    return chain ? mailauth().arc(chain as ARCData, { resolver }) : { i: false, status: { result: "none" } };
+  });
+  const dmarc = once(async () => {
+    const [signatures, senderPolicy, chain] = await Promise.all([dkim(), spf(), arc()]);
+    if (signatures.headerFrom.length === 0) return false;
+    return mailauth().dmarc({
+      headerFrom: signatures.headerFrom,
+      fromFields: signatures.fromFields,
+      spfDomains: senderPolicy.status.result === "pass" ? [senderPolicy.domain] : [],
+      dkimDomains: signatures.results.flatMap((row) =>
+        row.status.result === "pass" && row.signingDomain
+          ? [
+              {
+                id: row.id,
+                domain: row.signingDomain,
+                aligned: row.status.aligned,
+                underSized: row.status.underSized,
+              },
+            ]
+          : [],
+      ),
+      arcResult: chain,
+      resolver,
+    });
+  });
+  return { spf, dkim, arc, dmarc };
+}
+
+function input(content: MessageContent): Buffer | Readable {
+  return content.buffer ?? Readable.from(content.chunks());
+}
+
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => {
+    if (!found) {
+      found = Promise.resolve().then(find);
+      // Who asks sees the rejection; a fact nobody asks for any more must not end the process.
+      found.catch(() => {});
+    }
+    return found;
+  };
+}
