@@ -13,7 +13,12 @@ if (major < 22 || (major === 22 && minor < 18)) {
 }
 const root = fileURLToPath(new URL("..", import.meta.url));
 const wanted = process.argv.slice(2);
-const files = ["components/**/*.test.ts", "mailserver-runtime/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts"]
+const files = [
+  "components/**/*.test.ts",
+  "mailserver-runtime/**/*.test.ts",
+  "test/**/*.test.ts",
+  "bench/**/*.test.ts",
+]
   .flatMap((pattern) => fs.globSync(pattern, { cwd: root }))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
