@@ -28,12 +28,9 @@ export const listenerSchema = z.strictObject({
   protocol: z.enum(protocols).meta({ description: "What the listener speaks." }),
   address: z.string().default("::").meta({ description: "Address to bind; `::` takes IPv4 as well." }),
   port: port.meta({ description: "TCP port; 0 lets the system choose (tests)." }),
-  proxyProtocol: z
-    .array(z.string())
-    .default([])
-    .meta({
-      description: "Addresses or networks that must send a PROXY header; nobody else may connect then.",
-    }),
+  proxyProtocol: z.array(z.string()).default([]).meta({
+    description: "Addresses or networks that must send a PROXY header; nobody else may connect then.",
+  }),
 });
 /** One place where the server listens. */
 export type Listener = z.infer<typeof listenerSchema>;
@@ -48,21 +45,15 @@ export const standardListeners: readonly Listener[] = [
 ];
 
 export const settingsSchema = z.strictObject({
-  hostname: z
-    .string()
-    .min(1)
-    .meta({
-      description: "The server's full name: banner, EHLO, Received, the certificate's first name.",
-      dms: "OVERRIDE_HOSTNAME",
-    }),
-  postmasterAddress: z
-    .string()
-    .optional()
-    .meta({
-      description:
-        "Who gets mail to postmaster and abuse where nobody is declared; default postmaster@ the host's domain.",
-      dms: "POSTMASTER_ADDRESS",
-    }),
+  hostname: z.string().min(1).meta({
+    description: "The server's full name: banner, EHLO, Received, the certificate's first name.",
+    dms: "OVERRIDE_HOSTNAME",
+  }),
+  postmasterAddress: z.string().optional().meta({
+    description:
+      "Who gets mail to postmaster and abuse where nobody is declared; default postmaster@ the host's domain.",
+    dms: "POSTMASTER_ADDRESS",
+  }),
   logLevel: z
     .enum(["error", "warn", "info", "debug", "trace"])
     .default("info")
@@ -82,14 +73,10 @@ export const settingsSchema = z.strictObject({
     .meta({ description: "Transport security; certificates lie in state/certificates." }),
   message: z
     .strictObject({
-      sizeLimit: z
-        .int()
-        .min(1024)
-        .default(10_240_000)
-        .meta({
-          description: "Largest message taken, in bytes (SIZE, RFC 1870).",
-          dms: "POSTFIX_MESSAGE_SIZE_LIMIT",
-        }),
+      sizeLimit: z.int().min(1024).default(10_240_000).meta({
+        description: "Largest message taken, in bytes (SIZE, RFC 1870).",
+        dms: "POSTFIX_MESSAGE_SIZE_LIMIT",
+      }),
       recipientLimit: z
         .int()
         .min(1)
@@ -99,32 +86,26 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   mailbox: z
     .strictObject({
-      sizeLimit: z
-        .int()
-        .min(0)
-        .default(0)
-        .meta({
-          description: "Quota in bytes of accounts without one of their own; 0 is none.",
-          dms: "POSTFIX_MAILBOX_SIZE_LIMIT",
-        }),
+      sizeLimit: z.int().min(0).default(0).meta({
+        description: "Quota in bytes of accounts without one of their own; 0 is none.",
+        dms: "POSTFIX_MAILBOX_SIZE_LIMIT",
+      }),
     })
     .prefault({}),
   submission: z
     .strictObject({
-      spoofProtection: z
-        .boolean()
-        .default(true)
-        .meta({
-          description: "A sender may use only addresses that are theirs: account, alias, master user.",
-          dms: "SPOOF_PROTECTION",
-        }),
-      requireSignature: z
-        .boolean()
-        .default(false)
-        .meta({
-          description:
-            "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",
-        }),
+      spoofProtection: z.boolean().default(true).meta({
+        description: "A sender may use only addresses that are theirs: account, alias, master user.",
+        dms: "SPOOF_PROTECTION",
+      }),
+      hostedDomains: z.enum(["direct", "mx"]).default("direct").meta({
+        description:
+          "Where submitted mail for another hosted domain goes: into the store, or through queue and MX as on the internet.",
+      }),
+      requireSignature: z.boolean().default(false).meta({
+        description:
+          "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",
+      }),
     })
     .prefault({}),
   dns: z
@@ -141,12 +122,10 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   delivery: z
     .strictObject({
-      port: port
-        .default(25)
-        .meta({
-          description:
-            "Port of the MX hosts mail is delivered to; only a closed test network has another than 25.",
-        }),
+      port: port.default(25).meta({
+        description:
+          "Port of the MX hosts mail is delivered to; only a closed test network has another than 25.",
+      }),
       addresses: z
         .array(z.string())
         .default([])
