@@ -1,0 +1,251 @@
+/**
+ * This machine as a mail host: directories below one place, the runtime as a background process in a session of its own.
+ *
+ * The process outlives the command that started it and the terminal: it has its own session, and its output goes to
+ * `log/server.log`. It is found again by the server's answer on its admin socket, or by process id and start time.
+ */
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { access, mkdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  answerLine,
+  type OperationAnswer,
+  type OperationName,
+  type OperationRequest,
+  operations,
+} from "../../../mailserver-runtime/admin/contract.ts";
+import { type Directories, directoriesBelow } from "../../../mailserver-runtime/settings/directories.ts";
+import type { Host, Limit, LocalConnection, ServerState, StartServer } from "../connection.ts";
+import { HostError } from "../host-error.ts";
+import { askServer } from "./admin-socket.ts";
+import { bannerProblem } from "./banner.ts";
+import { type Declaration, readDeclaration, writeDeclaration } from "./declaration.ts";
+import { OfflineAdmin } from "./offline-admin.ts";
+import { describeHolder, portHolders } from "./ports.ts";
+import { ended, identify, isAlive, type ProcessIdentity, signal } from "./process.ts";
+import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
+
+const LOG_FILE = "server.log";
+const LOG_LINES = 12;
+const POLL_MS = 25;
+/** How long a process may take to end after its grace, before SIGTERM, and after SIGTERM, before SIGKILL. */
+const STOP_PATIENCE_MS = 3_000;
+
+/** Makes the connection; touches nothing yet. */
+export function connectLocal({ directory }: LocalConnection): Host {
+  return new LocalHost(resolve(directory));
+}
+
+class LocalHost implements Host {
+  readonly description: string;
+  readonly directories: Directories;
+  readonly #root: string;
+  readonly #offline: OfflineAdmin;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.description = `this machine (${root})`;
+    this.directories = directoriesBelow(root);
+    this.#offline = new OfflineAdmin(root, this.directories.run);
+  }
+
+  async perform<N extends OperationName>(
+    operation: N,
+    request: OperationRequest<N>,
+    limit: Limit,
+  ): Promise<OperationAnswer<N>> {
+    const line = JSON.stringify({ operation, request });
+    const text =
+      (await askServer(this.directories.run, line, limit)) ?? (await this.#offline.ask(line, limit));
+    return readAnswer(operation, text);
+  }
+
+  async makeDirectories(): Promise<void> {
+    for (const directory of Object.values<string>({ ...this.directories }))
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+  }
+
+  async hasDirectories(): Promise<boolean> {
+    const found = await Promise.all(
+      Object.values<string>({ ...this.directories }).map((directory) =>
+        access(directory).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    );
+    return found.every(Boolean);
+  }
+
+  async runtimeVersion(): Promise<string> {
+    return runtimeVersion();
+  }
+
+  async serverState(limit: Limit): Promise<ServerState> {
+    try {
+      const declaration = await this.#liveDeclaration();
+      const line = await askServer(
+        this.directories.run,
+        JSON.stringify({ operation: "status", request: {} }),
+        limit,
+      );
+      if (line === undefined) return { kind: "stopped" };
+      const status = readAnswer("status", line);
+      // A declaration of another process says nothing about the one that answers.
+      const mine = declaration && (status.pid === undefined || status.pid === declaration.pid);
+      return {
+        kind: "running",
+        version: mine ? declaration.version : undefined,
+        owner: mine ? declaration.owner : undefined,
+      };
+    } catch (error) {
+      return { kind: "unreachable", reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async startServer(wanted: StartServer, limit: Limit): Promise<void> {
+    const state = await this.serverState(limit);
+    if (state.kind === "unreachable") throw new HostError("unreachable", state.reason);
+    if (state.kind === "running") {
+      const declaration = await this.#liveDeclaration();
+      const sick = declaration && (await firstProblem(wanted, limit));
+      if (declaration?.version === wanted.version && sick === undefined) {
+        await writeDeclaration(this.directories.run, { ...declaration, owner: wanted.owner });
+        return;
+      }
+      await this.stopServer(10_000, limit);
+    }
+    await this.#refuseTakenPorts(wanted);
+    const declaration = await this.#spawn(wanted);
+    await this.#becomeHealthy(declaration, wanted, limit);
+  }
+
+  async stopServer(graceMs: number, limit: Limit): Promise<void> {
+    const identity = await this.#runningProcess(limit);
+    if (!identity) return;
+    await askServer(this.directories.run, JSON.stringify({ operation: "stop", request: { graceMs } }), {
+      ...limit,
+      deadline: Math.min(limit.deadline, Date.now() + STOP_PATIENCE_MS),
+    }).catch(() => undefined); // A server that does not answer is stopped by signal.
+    if (await ended(identity, graceMs + STOP_PATIENCE_MS)) return;
+    for (const name of ["SIGTERM", "SIGKILL"] as const) {
+      await signal(identity, name);
+      if (await ended(identity, STOP_PATIENCE_MS)) return;
+    }
+    throw new HostError("internal", `Process ${identity.pid} does not end, not even by SIGKILL.`);
+  }
+
+  async close(): Promise<void> {}
+
+  async #liveDeclaration(): Promise<Declaration | undefined> {
+    const declaration = await readDeclaration(this.directories.run);
+    return declaration && (await isAlive(declaration)) ? declaration : undefined;
+  }
+
+  /** The server's process: what the server itself says, else what was declared. */
+  async #runningProcess(limit: Limit): Promise<ProcessIdentity | undefined> {
+    const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + STOP_PATIENCE_MS) };
+    const line = await askServer(
+      this.directories.run,
+      JSON.stringify({ operation: "status", request: {} }),
+      soon,
+    ).catch(() => undefined);
+    const pid = line === undefined ? undefined : readAnswer("status", line).pid;
+    return pid === undefined ? this.#liveDeclaration() : identify(pid);
+  }
+
+  async #refuseTakenPorts({ listeners }: StartServer): Promise<void> {
+    const holders = await portHolders(listeners.map(({ port }) => port).filter((port) => port !== 0));
+    if (holders.length === 0) return;
+    throw new HostError(
+      "port-taken",
+      `The mail server cannot start: ${holders.map(describeHolder).join(", ")} ${holders.length === 1 ? "is" : "are"} taken. ` +
+        "End that process or declare other ports (server.portBase or server.ports).",
+    );
+  }
+
+  async #spawn({ version, owner }: StartServer): Promise<Declaration> {
+    const log = openSync(join(this.directories.log, LOG_FILE), "a", 0o600);
+    try {
+      const child = spawn(process.execPath, [serverMain, "--root", this.#root], {
+        cwd: this.#root,
+        detached: true,
+        env: runtimeEnvironment(this.directories.run),
+        stdio: ["ignore", log, log],
+      });
+      const pid = await new Promise<number>((started, failed) => {
+        child.on("spawn", () => started(child.pid as number));
+        child.on("error", failed);
+      });
+      child.unref();
+      const identity = (await identify(pid)) ?? { pid, startTime: "" };
+      const declaration = { ...identity, version, owner };
+      await writeDeclaration(this.directories.run, declaration);
+      return declaration;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** Healthy: every listener greets and the admin socket answers. A process that is not healthy in time is ended. */
+  async #becomeHealthy(process: ProcessIdentity, wanted: StartServer, limit: Limit): Promise<void> {
+    for (;;) {
+      const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + 2_000) };
+      const state = await this.serverState(soon);
+      const problem =
+        state.kind === "running" ? await firstProblem(wanted, limit) : "its admin socket does not answer yet";
+      if (problem === undefined) return;
+      if (!(await isAlive(process))) throw await this.#startFailure("ended while it started");
+      if (Date.now() >= limit.deadline || limit.signal?.aborted) {
+        const failure = await this.#startFailure(`did not become healthy in time: ${problem}`);
+        await signal(process, "SIGTERM");
+        if (!(await ended(process, STOP_PATIENCE_MS))) await signal(process, "SIGKILL");
+        throw failure;
+      }
+      await wait(POLL_MS);
+    }
+  }
+
+  async #startFailure(what: string): Promise<HostError> {
+    const file = join(this.directories.log, LOG_FILE);
+    const text = await readFile(file, "utf8").catch(() => "");
+    const lines = text.trimEnd().split("\n").slice(-LOG_LINES);
+    return new HostError(
+      "unhealthy",
+      `The mail server ${what}. The end of ${file}:\n${lines.map((line) => `  ${line.slice(0, 500)}`).join("\n")}`,
+    );
+  }
+}
+
+async function firstProblem({ listeners }: StartServer, limit: Limit): Promise<string | undefined> {
+  const patience = Math.max(1, Math.min(2_000, limit.deadline - Date.now()));
+  const fixed = listeners.filter(({ port }) => port !== 0);
+  const problems = await Promise.all(fixed.map((listener) => bannerProblem(listener, patience)));
+  return problems.find((problem) => problem !== undefined);
+}
+
+/** @throws {HostError} with the host's own code and message, or `protocol` */
+function readAnswer<N extends OperationName>(operation: N, text: string): OperationAnswer<N> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  const line = answerLine.safeParse(json);
+  if (!line.success)
+    throw new HostError("protocol", `The mail server's answer to ${operation} is no answer line.`);
+  if (!line.data.ok) throw new HostError(line.data.code, line.data.message);
+  const answer = operations[operation].answer.safeParse(line.data.answer);
+  if (!answer.success) {
+    const where = answer.error.issues[0]?.path.join(".") ?? "";
+    throw new HostError(
+      "protocol",
+      `The mail server's answer to ${operation} does not follow the contract (at "${where}"): it runs another version. ` +
+        "Stop it and run the deployment again.",
+    );
+  }
+  return answer.data as OperationAnswer<N>;
+}
