@@ -39,6 +39,8 @@ export interface Connection {
    * view that is valid until the next read. Rejects with ConnectionError.
    */
   readLine(limit: number, timeoutMs: number, options?: { readonly bareLf?: boolean }): Promise<Buffer>;
+  /** With `bareLf`: whether the line given last ended in LF alone. */
+  readonly lineEndedBare: boolean;
   /** The next chunk of raw bytes, at least one, at most `max`; for DATA, BDAT and literals. */
   readChunk(max: number, timeoutMs: number): Promise<Buffer>;
   /** Puts bytes back in front of what will be read next. */
@@ -47,7 +49,11 @@ export interface Connection {
   write(bytes: Buffer | string): void;
   /** Resolves when what was written has left the process or fits below the high-water mark; the way to stream a large answer. */
   drained(timeoutMs: number): Promise<void>;
-  /** Starts TLS as a server after the reply has been sent. Bytes buffered before the handshake are an attack (RFC 3207 §4.2, CVE-2011-0411) and are the caller's to refuse. */
+  /**
+   * Sends what is queued, then starts TLS as a server; no read may be waiting. Bytes buffered before the
+   * handshake are an attack (RFC 3207 §4.2, CVE-2011-0411): a caller that sees `buffered() > 0` says so in
+   * its protocol and ends; if it does not, this rejects with "tls" and destroys the connection.
+   */
   startTls(): Promise<void>;
   /** Sends what is queued and ends. */
   end(): void;

@@ -1,0 +1,414 @@
+/**
+ * The Connection over a TCP socket, plain or TLS.
+ *
+ * Built so that ten thousand idle ones are cheap: one object and one lazily armed timer each, listeners that
+ * all connections share, no stream besides the socket's own. The socket flows into an InputBuffer until
+ * `HIGH_WATER` bytes wait there, then it is paused until they have been read; so what a peer can make us
+ * hold is bounded, and its end is noticed while nobody reads.
+ */
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { type TLSSocket, TLSSocket as TlsSocket } from "node:tls";
+import { normalAddress } from "./address.ts";
+import { type Connection, type ConnectionEnd, ConnectionError, type TlsContexts } from "./connection.ts";
+import { InputBuffer } from "./input-buffer.ts";
+import type { Endpoint } from "./proxy-protocol.ts";
+
+/** Unread bytes at which a socket is paused, and unsent bytes at which a reader must wait for its peer. */
+const HIGH_WATER = 65_536;
+/** How long a connection that we ended may take to close its side. */
+const LINGER_MS = 5_000;
+/** Bytes a peer may still send after we ended, so that the last reply is not lost in a reset. */
+const LINGER_BYTES = 1_048_576;
+const HANDSHAKE_MS = 30_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+const connectionOf: unique symbol = Symbol("connection");
+type OwnedSocket = Socket & { [connectionOf]?: SocketConnection };
+
+/** Ids are unique for this host's lifetime: the start time of the process, and a counter. */
+const idPrefix = Math.floor(Date.now() / 1000).toString(36);
+let idCounter = 0;
+
+type PendingRead = {
+  readonly resolve: (bytes: Buffer) => void;
+  readonly reject: (error: ConnectionError) => void;
+  /** Largest line, or -1 where a chunk is wanted. */
+  readonly lineLimit: number;
+  readonly bareLf: boolean;
+  readonly max: number;
+};
+type PendingDrain = {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: ConnectionError) => void;
+};
+type Piece = Buffer | string;
+
+export class SocketConnection implements Connection {
+  readonly id: string;
+  remote: Endpoint;
+  local: Endpoint;
+  tls: Connection["tls"];
+  /** Called once, when the socket has closed. */
+  onClosed: ((connection: SocketConnection) => void) | undefined;
+
+  #socket: OwnedSocket;
+  #contexts: TlsContexts | undefined;
+  #input = new InputBuffer();
+  #read: PendingRead | undefined;
+  #drain: PendingDrain | undefined;
+  #readDeadline = NEVER;
+  #drainDeadline = NEVER;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = NEVER;
+  #output: Piece[] = [];
+  #outputBytes = 0;
+  #flushScheduled = false;
+  /** Why reads end from now on. */
+  #ended: ConnectionError | undefined;
+  /** The peer will send nothing more; what it has sent can still be read. */
+  #peerEnded: ConnectionError | undefined;
+  #ending = false;
+  #lingered = 0;
+  #paused = false;
+  #socketClosed = false;
+
+  constructor(socket: Socket, contexts: TlsContexts | undefined) {
+    this.id = `${idPrefix}-${(++idCounter).toString(36)}`;
+    this.#socket = socket;
+    this.#contexts = contexts;
+    this.remote = { address: normalAddress(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
+    this.local = { address: normalAddress(socket.localAddress ?? ""), port: socket.localPort ?? 0 };
+    this.#own(socket);
+  }
+
+  get closed(): boolean {
+    return this.#socketClosed || this.#ending;
+  }
+  get lineEndedBare(): boolean {
+    return this.#input.endedBare;
+  }
+  buffered(): number {
+    return this.#input.length;
+  }
+  channelBinding(): Buffer | undefined {
+    if (this.tls?.protocol !== "TLSv1.3") return undefined;
+    const socket = this.#socket as TLSSocket;
+    return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0));
+  }
+
+  readLine(limit: number, timeoutMs: number, options?: { readonly bareLf?: boolean }): Promise<Buffer> {
+    return this.#request(limit, options?.bareLf === true, 0, timeoutMs);
+  }
+  readChunk(max: number, timeoutMs: number): Promise<Buffer> {
+    return this.#request(-1, false, max, timeoutMs);
+  }
+  unread(bytes: Buffer): void {
+    this.#input.unshift(bytes);
+  }
+
+  write(bytes: Piece): void {
+    if (bytes.length === 0 || this.closed) return;
+    this.#output.push(bytes);
+    this.#outputBytes += bytes.length;
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    process.nextTick(flushLater, this);
+  }
+  drained(timeoutMs: number): Promise<void> {
+    this.flush();
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#socket.writableLength < HIGH_WATER) return Promise.resolve();
+    this.#drain ??= Promise.withResolvers<void>();
+    this.#drainDeadline = Date.now() + timeoutMs;
+    this.#arm(this.#drainDeadline);
+    return this.#drain.promise;
+  }
+  /** Sends what `write` has collected. */
+  flush(): void {
+    this.#flushScheduled = false;
+    const output = this.#output;
+    if (output.length === 0) return;
+    this.#output = [];
+    this.#outputBytes = 0;
+    const socket = this.#socket;
+    if (this.#socketClosed || socket.destroyed || socket.writableEnded) return;
+    if (output.length === 1) {
+      socket.write(output[0]!);
+      return;
+    }
+    if (output.every((piece) => typeof piece === "string")) {
+      socket.write(output.join(""));
+      return;
+    }
+    socket.cork();
+    for (const piece of output) socket.write(piece);
+    socket.uncork();
+  }
+
+  async startTls(): Promise<void> {
+    if (this.#input.length > 0) throw this.#fail("tls", "plain text was sent before the TLS handshake");
+    return this.acceptTls();
+  }
+  /** TLS from the first byte on (RFC 8314), or after a PROXY header: what has arrived belongs to the handshake. */
+  async acceptTls(): Promise<void> {
+    const contexts = this.#contexts;
+    if (contexts === undefined) throw new Error("startTls on a connection without TLS contexts");
+    if (this.tls !== undefined) throw new Error("startTls on a connection that has TLS");
+    if (this.#ended !== undefined) throw this.#ended;
+    const plain = this.#socket;
+    disown(plain);
+    plain.pause();
+    this.flush();
+    const early: Buffer[] = [];
+    for (let chunk = this.#input.take(HIGH_WATER); chunk !== undefined; chunk = this.#input.take(HIGH_WATER))
+      early.push(chunk);
+    if (early.length > 0) plain.unshift(Buffer.concat(early));
+    if (plain.writableLength > 0) {
+      await new Promise<void>((resolve) => plain.write("", () => resolve()));
+    }
+    if (plain.destroyed) throw this.#fail("closed", "the connection closed before the TLS handshake");
+    const secure = new TlsSocket(plain, {
+      isServer: true,
+      secureContext: contexts.context(undefined),
+      requestCert: false,
+      SNICallback: (servername, callback) => {
+        try {
+          callback(null, contexts.context(servername));
+        } catch (error) {
+          callback(error as Error);
+        }
+      },
+    });
+    this.#socket = secure;
+    await this.#handshake(secure);
+    // TLSSocket has the name after SNI on a server too; the typing knows only `false` or string on clients.
+    const { servername } = secure as { servername?: string | false };
+    this.tls = {
+      protocol: secure.getProtocol() ?? "unknown",
+      cipher: secure.getCipher().name,
+      servername: typeof servername === "string" ? servername : undefined,
+    };
+    this.#paused = false;
+    this.#own(secure);
+  }
+
+  end(): void {
+    if (this.#ending || this.#socketClosed) return;
+    this.flush();
+    this.#ending = true;
+    this.#input.clear();
+    this.#settle(new ConnectionError("closed", "the connection was ended"));
+    this.#socket.end();
+    this.#socket.resume();
+    this.#arm(Date.now() + LINGER_MS);
+  }
+  destroy(): void {
+    this.#ending = true;
+    this.#input.clear();
+    this.#settle(new ConnectionError("closed", "the connection was ended"));
+    this.#socket.destroy();
+  }
+  /** Wakes whoever reads with "shutdown", now and at each later read. */
+  shutDown(): void {
+    this.#settle(new ConnectionError("shutdown", "the server is stopping"));
+  }
+
+  // What the shared listeners call.
+
+  received(chunk: Buffer): void {
+    if (this.#ending) {
+      this.#lingered += chunk.length;
+      if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
+      return;
+    }
+    this.#input.push(chunk);
+    if (this.#read !== undefined) this.#serve();
+    if (this.#input.length >= HIGH_WATER && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+  finished(error?: Error): void {
+    const why = error === undefined ? "the peer closed the connection" : error.message;
+    this.#peerEnded ??= new ConnectionError("closed", why);
+    if (this.#read !== undefined) this.#serve();
+    if (error !== undefined) this.#settle(this.#peerEnded);
+  }
+  gone(): void {
+    this.#socketClosed = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#peerEnded ??= new ConnectionError("closed", "the connection closed");
+    this.#settle(this.#peerEnded);
+    this.onClosed?.(this);
+    this.onClosed = undefined;
+  }
+  couldWrite(): void {
+    const drain = this.#drain;
+    if (drain === undefined) return;
+    this.#drain = undefined;
+    this.#drainDeadline = NEVER;
+    drain.resolve();
+  }
+  timerFired(): void {
+    this.#timer = undefined;
+    this.#timerAt = NEVER;
+    if (this.#ending) {
+      this.#socket.destroy();
+      return;
+    }
+    const now = Date.now();
+    if (this.#drain !== undefined && this.#drainDeadline <= now) {
+      // A peer that does not take its answers gets no further one either.
+      this.#fail("timeout", "the peer did not take what was sent");
+      return;
+    }
+    const read = this.#read;
+    if (read !== undefined && this.#readDeadline <= now) {
+      this.#read = undefined;
+      this.#readDeadline = NEVER;
+      read.reject(new ConnectionError("timeout", "nothing came for the time allowed"));
+    }
+    this.#arm(Math.min(this.#readDeadline, this.#drainDeadline));
+  }
+
+  // Reading.
+
+  #request(lineLimit: number, bareLf: boolean, max: number, timeoutMs: number): Promise<Buffer> {
+    if (this.#read !== undefined) return Promise.reject(new Error("two reads at once on one connection"));
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#outputBytes + this.#socket.writableLength >= HIGH_WATER && this.#drain === undefined) {
+      // Requests are not taken from a peer that does not read the answers, or it could fill our memory.
+      return this.drained(timeoutMs).then(() => this.#request(lineLimit, bareLf, max, timeoutMs));
+    }
+    const found = lineLimit < 0 ? this.#input.take(max) : this.#input.line(lineLimit, bareLf);
+    if (found === "too-long") return Promise.reject(lineTooLong(lineLimit));
+    if (found !== undefined) {
+      this.#resumeWhenLow();
+      return Promise.resolve(found);
+    }
+    if (this.#peerEnded !== undefined) return Promise.reject(this.#peerEnded);
+    this.#resume();
+    return new Promise((resolve, reject) => {
+      this.#read = { resolve, reject, lineLimit, bareLf, max };
+      this.#readDeadline = Date.now() + timeoutMs;
+      this.#arm(this.#readDeadline);
+    });
+  }
+  /** Answers the waiting read when the input suffices, or will never suffice. */
+  #serve(): void {
+    const read = this.#read!;
+    const found =
+      read.lineLimit < 0 ? this.#input.take(read.max) : this.#input.line(read.lineLimit, read.bareLf);
+    if (found === undefined && this.#peerEnded === undefined) return;
+    this.#read = undefined;
+    this.#readDeadline = NEVER;
+    if (found === undefined) read.reject(this.#peerEnded!);
+    else if (found === "too-long") read.reject(lineTooLong(read.lineLimit));
+    else read.resolve(found);
+  }
+  #resumeWhenLow(): void {
+    if (this.#paused && this.#input.length < HIGH_WATER / 2) this.#resume();
+  }
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // Ends.
+
+  #settle(error: ConnectionError): void {
+    if (this.#ended === undefined) this.#ended = error;
+    const read = this.#read;
+    const drain = this.#drain;
+    this.#read = undefined;
+    this.#drain = undefined;
+    this.#readDeadline = NEVER;
+    this.#drainDeadline = NEVER;
+    read?.reject(error);
+    drain?.reject(error);
+  }
+  #fail(code: ConnectionEnd, message: string): ConnectionError {
+    const error = new ConnectionError(code, message);
+    this.#settle(error);
+    this.#ending = true;
+    this.#socket.destroy();
+    return error;
+  }
+  #arm(at: number): void {
+    if (at === NEVER || this.#socketClosed) return;
+    // A timer that fires early finds nothing due and is armed again: cheaper than one timer a read.
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(fire, Math.min(Math.max(1, at - Date.now()), 2 ** 31 - 1), this);
+  }
+
+  // Sockets.
+
+  #own(socket: OwnedSocket): void {
+    socket[connectionOf] = this;
+    socket.on("data", onData);
+    socket.on("end", onEnd);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    socket.on("drain", onDrain);
+  }
+  #handshake(secure: TLSSocket): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error?: Error | null) => {
+        clearTimeout(timer);
+        reject(this.#fail("tls", `TLS handshake failed: ${error?.message ?? "the peer closed"}`));
+        this.gone();
+      };
+      const timer = setTimeout(() => failed(new Error("it took too long")), HANDSHAKE_MS);
+      secure.once("_tlsError", failed);
+      secure.once("error", failed);
+      secure.once("end", failed);
+      secure.once("close", failed);
+      secure.once("secure", () => {
+        clearTimeout(timer);
+        secure.off("_tlsError", failed);
+        secure.off("error", failed);
+        secure.off("end", failed);
+        secure.off("close", failed);
+        resolve();
+      });
+    });
+  }
+}
+
+function lineTooLong(limit: number): ConnectionError {
+  return new ConnectionError("line-too-long", `no line end within ${limit} bytes`);
+}
+function flushLater(connection: SocketConnection): void {
+  connection.flush();
+}
+function fire(connection: SocketConnection): void {
+  connection.timerFired();
+}
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[connectionOf]?.received(chunk);
+}
+function onEnd(this: OwnedSocket): void {
+  this[connectionOf]?.finished();
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this[connectionOf]?.finished(error);
+}
+function onClose(this: OwnedSocket): void {
+  this[connectionOf]?.gone();
+}
+function onDrain(this: OwnedSocket): void {
+  this[connectionOf]?.couldWrite();
+}
+/** Takes the plain socket out of our hands before TLS wraps it; only its errors stay ignored here, TLS reports them. */
+function disown(socket: OwnedSocket): void {
+  socket.off("data", onData);
+  socket.off("end", onEnd);
+  socket.off("close", onClose);
+  socket.off("drain", onDrain);
+}
