@@ -1,0 +1,61 @@
+/**
+ * One message's way through this server, read from its log: by Message-ID, then across every transaction and
+ * queue id that the lines about it name. Reads the newest part of the file only, so that a question costs
+ * the same on a busy server.
+ */
+import { open } from "node:fs/promises";
+import * as path from "node:path";
+import { logFileName } from "../net/pino-log.ts";
+
+/** The newest bytes of the log that are searched. */
+const WINDOW = 16 * 1024 * 1024;
+/** Log fields that tie lines to each other. */
+const idFields = ["queueId", "transactionId"] as const;
+
+export interface TraceEvent {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Events of the message in the order of time; empty when the log does not know it (any more). */
+export async function traceMessage(logDirectory: string, messageId: string): Promise<TraceEvent[]> {
+  const lines = await newestLines(path.join(logDirectory, logFileName));
+  const id = messageId.replace(/^<|>$/g, "");
+  const own = (line: Record<string, unknown>) => String(line.messageId ?? "").replace(/^<|>$/g, "") === id;
+  const ids = new Set<unknown>();
+  for (const line of lines)
+    if (own(line)) for (const field of idFields) if (line[field] !== undefined) ids.add(line[field]);
+  return lines
+    .filter(
+      (line) => own(line) || idFields.some((field) => line[field] !== undefined && ids.has(line[field])),
+    )
+    .map(({ time, event, ...fields }) => ({ at: Number(time), event: String(event ?? ""), fields }));
+}
+
+async function newestLines(file: string): Promise<Record<string, unknown>[]> {
+  let text: string;
+  try {
+    await using handle = await open(file, "r");
+    const { size } = await handle.stat();
+    const start = Math.max(0, size - WINDOW);
+    const buffer = Buffer.alloc(size - start);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, start);
+    text = buffer.toString("utf8", 0, bytesRead);
+    if (start > 0) text = text.slice(text.indexOf("\n") + 1);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  const lines: Record<string, unknown>[] = [];
+  for (const line of text.split("\n")) {
+    if (!line.startsWith("{")) continue;
+    try {
+      lines.push(JSON.parse(line) as Record<string, unknown>);
+    } catch {
+      // The line that is being written while we read, or what a crash left: it says nothing yet.
+    }
+  }
+  return lines;
+}
