@@ -1,0 +1,9 @@
+import type { Snapshot } from "../config/snapshot.ts";
+
+/** The domain of names without one: the host's name where that is hosted, else the domain it stands in. */
+export function hostDomain(snapshot: Snapshot): string {
+  const { hostname } = snapshot.settings;
+  if (snapshot.domain(hostname) !== undefined) return hostname;
+  const parent = hostname.slice(hostname.indexOf(".") + 1);
+  return snapshot.domain(parent) === undefined ? hostname : parent;
+}
