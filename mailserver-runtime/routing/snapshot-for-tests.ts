@@ -1,0 +1,64 @@
+/** A snapshot made from a few lines, for this room's tests. Origins count the lines of the tables given. */
+import type { Account, Alias, Domain, Origin, RegexpAlias, Snapshot } from "../config/snapshot.ts";
+import { canonicalAddress } from "../message/address.ts";
+import { settingsSchema } from "../settings/schema.ts";
+
+export interface Declared {
+  readonly hostname?: string;
+  readonly postmasterAddress?: string;
+  readonly domains?: readonly string[];
+  /** A "!" in front: declared before and removed since. */
+  readonly accounts?: readonly string[];
+  readonly aliases?: Readonly<Record<string, readonly string[]>>;
+  readonly regexps?: readonly (readonly [RegExp, readonly string[]])[];
+  readonly refusedRecipients?: readonly string[];
+  readonly refusedSenders?: readonly string[];
+}
+
+export function snapshotOf(declared: Declared): Snapshot {
+  const origin = (file: string, index: number): Origin => ({ file, line: index + 1, owner: "setup" });
+  const accounts = new Map<string, Account>();
+  for (const [index, written] of (declared.accounts ?? []).entries()) {
+    const address = written.replace(/^!/, "");
+    accounts.set(address, {
+      address,
+      domain: address.slice(address.lastIndexOf("@") + 1),
+      passwordHash: undefined,
+      enabled: !written.startsWith("!"),
+      quotaBytes: 0,
+      origin: origin("postfix-accounts.cf", index),
+    });
+  }
+  const aliases = new Map<string, Alias>();
+  for (const [index, [address, targets]] of Object.entries(declared.aliases ?? {}).entries())
+    aliases.set(address, { address, targets, origin: origin("postfix-virtual.cf", index) });
+  const regexpAliases: RegexpAlias[] = (declared.regexps ?? []).map(([pattern, targets], index) => ({
+    pattern,
+    targets,
+    origin: origin("postfix-regexp.cf", index),
+  }));
+  const domains = new Map<string, Domain>();
+  for (const name of declared.domains ?? ["example.org"])
+    domains.set(name, { name, origin: origin("domains", 0) });
+  const key = (address: string): string =>
+    address.startsWith("@") ? address : (canonicalAddress(address) ?? address);
+  return {
+    generation: 1,
+    settings: settingsSchema.parse({
+      hostname: declared.hostname ?? "mail.example.org",
+      postmasterAddress: declared.postmasterAddress,
+    }),
+    domain: (name) => domains.get(name.toLowerCase()),
+    domains: () => domains.values(),
+    account: (address) => accounts.get(key(address)),
+    accounts: () => accounts.values(),
+    accountCount: accounts.size,
+    alias: (address) => aliases.get(key(address)),
+    aliases: () => aliases.values(),
+    regexpAliases,
+    refusedSenders: new Set(declared.refusedSenders),
+    refusedRecipients: new Set(declared.refusedRecipients),
+    dkimKeys: () => [],
+    problems: [],
+  };
+}
