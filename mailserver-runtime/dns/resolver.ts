@@ -51,3 +51,22 @@ export interface Resolver {
     options?: ResolveOptions,
   ): Promise<Answer<RecordOf<T>>>;
 }
+
+export {
+  addresses,
+  type HostAddress,
+  type HostAddresses,
+  iprev,
+  type MailExchanger,
+  type MxHosts,
+  mxHosts,
+  type ReverseConfirmation,
+} from "./mail-lookups.ts";
+export { LookupError, type MailauthResolver, toMailauthResolver } from "./mailauth-resolver.ts";
+export {
+  createResolver,
+  InvalidServer,
+  type StubResolver,
+  type StubResolverOptions,
+  serverAddress,
+} from "./stub-resolver.ts";
