@@ -26,11 +26,14 @@ import { splitDetail } from "./detail.ts";
 import { hostDomain } from "./host-domain.ts";
 import { postmasterTargets, servesPostmaster } from "./postmaster.ts";
 import type { Refusal, Route, Step } from "./route.ts";
+import type { Srs } from "./srs.ts";
 
 /** What the caller knows beyond the address. */
 export interface RoutingContext {
   /** How often a redirect or a bounce has sent this message through here already. */
   readonly hops?: number;
+  /** Takes bounces of forwarded mail back to the sender they were rewritten for. */
+  readonly srs?: Pick<Srs, "recognises" | "reverse">;
 }
 
 /** Most redirects of one message (RFC 5321 §6.3 asks for a large number of Received fields; these are our own only). */
@@ -70,7 +73,7 @@ export function routeRecipient(
   context: RoutingContext = {},
 ): readonly Route[] {
   if ((context.hops ?? 0) > MAX_HOPS) return [refused(refusals.tooManyHops, [])];
-  const all = everyRoute(snapshot, recipient);
+  const all = everyRoute(snapshot, recipient, context);
   const good = all.filter((route) => route.kind !== "refused");
   if (good.length > 0) return good;
   // A reason that may pass is told before one that does not: the sender then keeps the message.
@@ -79,7 +82,11 @@ export function routeRecipient(
 }
 
 /** All ways with the refused ones among them, in the order in which they were found; for `explain`. */
-export function everyRoute(snapshot: Snapshot, recipient: string): readonly Route[] {
+export function everyRoute(
+  snapshot: Snapshot,
+  recipient: string,
+  context: RoutingContext = {},
+): readonly Route[] {
   const walk = new Walk(snapshot);
   if (foldLocalPart(recipient) === "postmaster") {
     walk.postmaster(undefined, recipient, [], new Set());
@@ -89,6 +96,8 @@ export function everyRoute(snapshot: Snapshot, recipient: string): readonly Rout
   if (address === undefined) return [refused(refusals.notAnAddress, [])];
   const denied = recipientRefusal(snapshot, address);
   if (denied !== undefined) return [refused(denied, [])];
+  if (context.srs?.recognises(address) && snapshot.account(canonicalText(address)) === undefined)
+    return [bounceRoute(context.srs.reverse(address), canonicalText(address))];
   walk.address(address, [], new Set());
   return walk.routes();
 }
@@ -105,6 +114,15 @@ export function senderRefusal(snapshot: Snapshot, sender: string): Refusal | und
   const address = parseAddress(sender);
   if (address === undefined || !isListed(snapshot.refusedSenders, address)) return undefined;
   return { code: 554, status: "5.7.1", text: "Sender address rejected: access denied" };
+}
+
+function bounceRoute(reversed: ReturnType<Srs["reverse"]>, from: string): Route {
+  if ("problem" in reversed) {
+    const text = `This forwarded sender address is not ours: ${reversed.problem}`;
+    return refused({ code: 550, status: "5.7.1", text }, []);
+  }
+  const step: Step = { rule: "forward", from, to: reversed.address };
+  return { kind: "remote", address: reversed.address, forwarded: true, via: [step] };
 }
 
 function isListed(list: ReadonlySet<string>, address: MailAddress): boolean {
