@@ -17,12 +17,9 @@ import { connectLocal } from "./local/local-host.ts";
 
 const localConnection = z.strictObject({
   type: z.literal("local").meta({ description: "This machine, without root." }),
-  directory: z
-    .string()
-    .min(1)
-    .meta({
-      description: "Absolute path of the server's data: config, mail, state, log and run lie below it.",
-    }),
+  directory: z.string().min(1).meta({
+    description: "Absolute path of the server's data: config, mail, state, log and run lie below it.",
+  }),
 });
 
 /** How a host is reached, by `type`. */

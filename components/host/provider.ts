@@ -1,0 +1,24 @@
+/** A mail host as a Pulumi provider: what is declared on the host names it as its provider. */
+import * as pulumi from "@pulumi/pulumi";
+
+/** How a host is reached, by `type`. Every leaf may be an output of another resource. */
+export type ProviderArgs = {
+  /** This machine, without root. */
+  readonly type: "local";
+  /** Absolute path of the server's data: config, mail, state, log and run lie below it. */
+  readonly directory: pulumi.Input<string>;
+};
+
+/**
+ * The connection to one mail host.
+ *
+ * ```ts
+ * const here = new Provider("here", { type: "local", directory: "/srv/mail" });
+ * new Domain("example", { domain: "example.org" }, { provider: here });
+ * ```
+ */
+export class Provider extends pulumi.ProviderResource {
+  constructor(name: string, args: ProviderArgs, options?: pulumi.ResourceOptions) {
+    super("mailkeep", name, { ...args }, options);
+  }
+}

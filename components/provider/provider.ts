@@ -1,0 +1,277 @@
+/**
+ * The mailkeep provider: one mail host, and everything declared on it.
+ *
+ * It is a plain object of the engine's provider interface. The embedded engine calls it in process; `host.ts` serves the same
+ * object to the Pulumi CLI. What differs from type to type stands in `resources/`, one file each, gathered in `table.ts`;
+ * here is what all of them share: a password never stands in an output, an unknown value never replaces anything, each
+ * object carries the URN that owns it, and an object that another resource has taken over is left alone.
+ *
+ * Configuring never dials. The first operation does, and tries again until its own deadline.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  type CheckResult,
+  type DiffResult,
+  type PropertyDiff,
+  type PropertyMap,
+  type ResourceProvider,
+  UNKNOWN,
+} from "../engine/provider.ts";
+import { containsUnknown, plainMap } from "../engine/wire.ts";
+import { connect, type Host, hostConnectionSchema, type Limit } from "../host/connection.ts";
+import { HostError } from "../host/host-error.ts";
+import { differences } from "./difference.ts";
+import { actionInputs, checkInputs, outputsOf } from "./inputs.ts";
+import type { Action, AnyResourceType } from "./resource-type.ts";
+import { resourceTypeOf } from "./table.ts";
+import { misfits } from "./validation.ts";
+
+/** How long an operation may take where the program sets no customTimeout. */
+const DEFAULT_TIMEOUT_SECONDS = 60;
+/** How long a diff may ask the host about reality. */
+const DRIFT_LIMIT_MS = 1_000;
+const DIAL_PAUSE_MS = 250;
+
+/** What the provider may use besides the host it is configured with. */
+export interface ProviderOptions {
+  /** Told what deserves a person's eye and fails nothing. */
+  readonly warn?: (urn: string, message: string) => void;
+  /** Makes the connection; the real one when absent. */
+  readonly connect?: typeof connect;
+}
+
+/** A provider for one host: the engine's factory for the package `mailkeep`. */
+export function createProvider(options: ProviderOptions = {}): ResourceProvider {
+  return new MailkeepProvider(options);
+}
+
+class MailkeepProvider implements ResourceProvider {
+  readonly #options: ProviderOptions;
+  readonly #cancelled = new AbortController();
+  #host: Host | undefined;
+
+  constructor(options: ProviderOptions) {
+    this.#options = options;
+  }
+
+  async checkConfig({ news }: { news: PropertyMap }): Promise<CheckResult> {
+    const { connection, engines } = splitConfiguration(news);
+    if (containsUnknown(connection)) return { inputs: news, failures: [] };
+    if (connection.type === undefined)
+      return { inputs: news, failures: [{ property: "type", reason: noHost }] };
+    const result = hostConnectionSchema.safeParse(plainMap(connection));
+    if (result.success) return { inputs: { ...connection, ...engines }, failures: [] };
+    const failures = misfits(result.error, hostConnectionSchema).map(({ path, reason }) => ({
+      property: path,
+      reason,
+    }));
+    return { inputs: news, failures };
+  }
+
+  /**
+   * A host that is reached in another way is still the same host with the same mail, so nothing is replaced; which machine it
+   * is, its data directories know (`MailDirectories.machineId`).
+   */
+  async diffConfig({ oldInputs, news }: { oldInputs: PropertyMap; news: PropertyMap }): Promise<DiffResult> {
+    const detailedDiff = differences(
+      splitConfiguration(oldInputs).connection,
+      splitConfiguration(news).connection,
+      [],
+    );
+    return diffResult(detailedDiff);
+  }
+
+  async configure({ inputs }: { inputs: PropertyMap }): Promise<void> {
+    const { connection } = splitConfiguration(inputs);
+    if (containsUnknown(connection)) return;
+    const result = hostConnectionSchema.safeParse(plainMap(connection));
+    if (!result.success) {
+      const [first] = misfits(result.error, hostConnectionSchema);
+      throw new Error(`The provider's ${first?.path || "connection"} ${first?.reason ?? "is not right"}.`);
+    }
+    this.#host = (this.#options.connect ?? connect)(result.data);
+  }
+
+  async check({ type: token, news }: { type: string; news: PropertyMap }): Promise<CheckResult> {
+    const type = resourceTypeOf(token);
+    const { inputs, failures } = checkInputs(type, news);
+    if (failures.length > 0 || !type.fill) return { inputs, failures };
+    return { inputs: { ...(await type.fill(this.#connected())), ...inputs }, failures };
+  }
+
+  async diff(request: {
+    urn: string;
+    type: string;
+    oldInputs: PropertyMap;
+    olds: PropertyMap;
+    news: PropertyMap;
+    ignoreChanges: string[];
+  }): Promise<DiffResult> {
+    const type = resourceTypeOf(request.type);
+    const detailedDiff = differences(request.oldInputs, request.news, type.identity);
+    for (const property of request.ignoreChanges) delete detailedDiff[property];
+    const reality: Record<string, PropertyDiff> = {};
+    // The resource has another URN than the one that made the object: it has to be written there anew.
+    if (request.olds.owner !== undefined && request.olds.owner !== request.urn)
+      reality.owner = { kind: "update", inputDiff: false };
+    if (Object.keys(detailedDiff).length === 0 && type.drift)
+      Object.assign(reality, await this.#drift(type, request));
+    return diffResult({ ...reality, ...detailedDiff }, type);
+  }
+
+  async create(request: {
+    urn: string;
+    type: string;
+    inputs: PropertyMap;
+    preview: boolean;
+    timeoutSeconds: number;
+  }): Promise<{ id: string; outputs: PropertyMap }> {
+    const type = resourceTypeOf(request.type);
+    const { inputs } = request;
+    const idKnown = type.identity.every((key) => !containsUnknown(inputs[key]));
+    const id = idKnown ? type.id(actionInputs(inputs)) : "";
+    if (request.preview) {
+      const facts = Object.fromEntries(Object.keys(type.facts.shape).map((key) => [key, UNKNOWN]));
+      return { id, outputs: outputsOf(type, inputs, facts, request.urn) };
+    }
+    const facts = await this.#act(request, (action) => type.put(action, actionInputs(inputs), undefined));
+    return { id, outputs: outputsOf(type, inputs, facts, request.urn) };
+  }
+
+  async update(request: {
+    urn: string;
+    type: string;
+    oldInputs: PropertyMap;
+    olds: PropertyMap;
+    news: PropertyMap;
+    preview: boolean;
+    timeoutSeconds: number;
+  }): Promise<{ outputs: PropertyMap }> {
+    const type = resourceTypeOf(request.type);
+    const facts = request.preview
+      ? factsOf(type, request.olds)
+      : await this.#act(request, (action) =>
+          type.put(action, actionInputs(request.news), actionInputs(request.oldInputs)),
+        );
+    return { outputs: outputsOf(type, request.news, facts, request.urn) };
+  }
+
+  async read(request: {
+    urn: string;
+    type: string;
+    id: string;
+    inputs: PropertyMap;
+    state: PropertyMap;
+  }): Promise<{ id: string; inputs: PropertyMap; outputs: PropertyMap }> {
+    const type = resourceTypeOf(request.type);
+    const known = Object.keys(request.inputs).length > 0 || Object.keys(request.state).length > 0;
+    const found = await this.#act({ urn: request.urn, timeoutSeconds: 0 }, async (action) => {
+      if (!(await action.host.hasDirectories(action.limit))) return undefined;
+      return type.read(action, request.id, known ? actionInputs(request.inputs) : undefined);
+    });
+    if (!found) return { id: "", inputs: {}, outputs: {} };
+    const { inputs } = checkInputs(type, { ...found.inputs });
+    return { id: request.id, inputs, outputs: outputsOf(type, inputs, found.facts, found.owner) };
+  }
+
+  async delete(request: {
+    urn: string;
+    type: string;
+    oldInputs: PropertyMap;
+    state: PropertyMap;
+    timeoutSeconds: number;
+  }): Promise<void> {
+    const type = resourceTypeOf(request.type);
+    const owner = typeof request.state.owner === "string" ? request.state.owner : request.urn;
+    await this.#act({ ...request, urn: owner }, async (action) => {
+      if (!(await action.host.hasDirectories(action.limit))) return;
+      await type.remove(action, actionInputs(request.oldInputs));
+    });
+  }
+
+  async cancel(): Promise<void> {
+    this.#cancelled.abort();
+    await this.#host?.close();
+  }
+
+  #connected(): Host {
+    if (this.#host) return this.#host;
+    throw new Error("The mailkeep provider is not configured: it has to be told which host it is for.");
+  }
+
+  async #drift(
+    type: AnyResourceType,
+    { urn, oldInputs }: { urn: string; oldInputs: PropertyMap },
+  ): Promise<Record<string, PropertyDiff>> {
+    const limit = { deadline: Date.now() + DRIFT_LIMIT_MS, signal: this.#cancelled.signal };
+    const answer = await type.drift?.(
+      { host: this.#connected(), limit, owner: urn },
+      actionInputs(oldInputs),
+    );
+    if (!answer) return {};
+    if ("warning" in answer) {
+      this.#options.warn?.(urn, answer.warning);
+      return {};
+    }
+    for (const { reason } of answer.drift) this.#options.warn?.(urn, reason);
+    return Object.fromEntries(
+      answer.drift.map(({ property }) => [property, { kind: "update", inputDiff: false } as const]),
+    );
+  }
+
+  /** Runs an action; a host that cannot be reached is tried again until the operation's deadline. */
+  async #act<T>(
+    { urn, timeoutSeconds }: { urn: string; timeoutSeconds: number },
+    run: (action: Action) => Promise<T>,
+  ): Promise<T> {
+    const host = this.#connected();
+    const limit: Limit = {
+      deadline: Date.now() + (timeoutSeconds || DEFAULT_TIMEOUT_SECONDS) * 1000,
+      signal: this.#cancelled.signal,
+    };
+    for (;;) {
+      try {
+        return await run({ host, limit, owner: urn });
+      } catch (error) {
+        const again =
+          error instanceof HostError &&
+          error.code === "unreachable" &&
+          Date.now() + DIAL_PAUSE_MS < limit.deadline &&
+          !this.#cancelled.signal.aborted;
+        if (!again) throw error;
+        await wait(DIAL_PAUSE_MS);
+      }
+    }
+  }
+}
+
+const noHost =
+  "is missing: resources of mailkeep belong to a host, so give them an explicit provider (new Provider(name, { type: ... }))";
+
+/** Parts of a provider's inputs that belong to the engine. */
+const enginesOwn = new Set(["version", "pluginDownloadURL", "__internal", "__defaults"]);
+
+function splitConfiguration(inputs: PropertyMap): { connection: PropertyMap; engines: PropertyMap } {
+  const entries = Object.entries(inputs);
+  return {
+    connection: Object.fromEntries(entries.filter(([key]) => !enginesOwn.has(key))),
+    engines: Object.fromEntries(entries.filter(([key]) => enginesOwn.has(key))),
+  };
+}
+
+function factsOf(type: AnyResourceType, outputs: PropertyMap): PropertyMap {
+  return Object.fromEntries(Object.keys(type.facts.shape).map((key) => [key, outputs[key] ?? UNKNOWN]));
+}
+
+function diffResult(detailedDiff: Record<string, PropertyDiff>, type?: AnyResourceType): DiffResult {
+  const replaces = Object.entries(detailedDiff)
+    .filter(([, { kind }]) => kind.endsWith("-replace"))
+    .map(([path]) => path.replace(/[.[].*$/, ""));
+  return {
+    changes: Object.keys(detailedDiff).length > 0 ? "some" : "none",
+    replaces: [...new Set(replaces)],
+    deleteBeforeReplace: false,
+    detailedDiff,
+    ...(type && { stables: Object.keys(type.facts.shape) }),
+  };
+}

@@ -1,0 +1,35 @@
+/** Every type of resource the provider serves. The schema, the dispatch and the tests are made from this table. */
+import type { AnyResourceType } from "./resource-type.ts";
+import { alias } from "./resources/alias.ts";
+import { certificate } from "./resources/certificate.ts";
+import { dkimKey } from "./resources/dkim-key.ts";
+import { domain } from "./resources/domain.ts";
+import { mailDirectories } from "./resources/mail-directories.ts";
+import { mailbox } from "./resources/mailbox.ts";
+import { server } from "./resources/server.ts";
+import { settings } from "./resources/settings.ts";
+import { zone } from "./resources/zone.ts";
+
+export const resourceTypes: readonly AnyResourceType[] = [
+  mailDirectories,
+  settings,
+  dkimKey,
+  certificate,
+  zone,
+  server,
+  domain,
+  mailbox,
+  alias,
+];
+
+const byToken = new Map(resourceTypes.map((type) => [type.token, type]));
+
+/** @throws Error that names the types there are */
+export function resourceTypeOf(token: string): AnyResourceType {
+  const type = byToken.get(token);
+  if (!type)
+    throw new Error(
+      `The mailkeep provider has no resource type ${token}; it has ${[...byToken.keys()].join(", ")}.`,
+    );
+  return type;
+}
