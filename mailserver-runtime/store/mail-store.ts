@@ -62,11 +62,17 @@ export interface DeliveryRecipient {
   readonly quotaBytes?: number;
 }
 export type DeliveryOutcome =
-  | { readonly account: string; readonly stored: true; readonly uid: number; readonly uidValidity: number }
+  | {
+      readonly account: string;
+      readonly stored: true;
+      /** Where the store gives the UID at delivery; one that gives it when the mailbox is next looked at leaves it out. */
+      readonly uid?: number;
+      readonly uidValidity?: number;
+    }
   | { readonly account: string; readonly stored: false; readonly error: StoreError };
 
 export interface MailboxEntry {
-  /** UTF-8 name with "/" as the IMAP separator towards clients; how it lies on disk is the store's matter. */
+  /** UTF-8 name, levels between AccountStore.separator; how it lies on disk is the store's matter. */
   readonly name: string;
   readonly subscribed: boolean;
   readonly selectable: boolean;
@@ -77,6 +83,7 @@ export interface MailboxEntry {
 
 export interface AccountStore {
   readonly address: string;
+  /** One character between the levels of mailbox names: that of the installation taken over ("." in DMS). */
   readonly separator: string;
   list(): Promise<readonly MailboxEntry[]>;
   /** Subscribed names that may not exist any more are listed with selectable false. */
@@ -124,7 +131,7 @@ export interface MailboxView {
   readonly sizes: Float64Array;
   /** INTERNALDATE in milliseconds since the epoch. */
   readonly dates: Float64Array;
-  /** Keyword of bit KEYWORD_SHIFT + i. Grows, never reorders while the mailbox is open. */
+  /** Keyword of bit KEYWORD_SHIFT + i; "" where that bit has none. Grows, never reorders while the mailbox is open. */
   readonly keywords: readonly string[];
   readonly highestModSeq: number;
   readonly uidNext: number;

@@ -1,0 +1,50 @@
+/**
+ * What a folder holds now: one pass over `new`, then `cur`.
+ *
+ * A pass proves that a file is absent only when nothing moved meanwhile: POSIX lets a directory listing miss
+ * an entry that is renamed while it runs. So a pass is `quiet` when the last change of `cur` lay far enough
+ * behind its start to be told apart by the clock of the file system, and no change came until its end.
+ * (A move from `new` to `cur` or back changes `cur` too; only we deliver into `new`, and never rename there.)
+ */
+import { readdir, stat } from "node:fs/promises";
+import { storeError } from "./durable.ts";
+import { baseName } from "./file-name.ts";
+
+/** Time stamps of directories step with the kernel's tick, at most 10 ms. */
+const TICK_MS = 20;
+
+export interface FolderPass {
+  /** Base name → file relative to the folder, "new/…" or "cur/…:2,…". */
+  readonly files: Map<string, string>;
+  /** Further files of a base name that is in `files` already. */
+  readonly duplicates: readonly string[];
+  readonly quiet: boolean;
+}
+
+export async function passOver(directory: string): Promise<FolderPass> {
+  try {
+    const before = await stat(`${directory}/cur`, { bigint: true });
+    const started = Date.now();
+    const inNew = await readdir(`${directory}/new`, "latin1");
+    const inCur = await readdir(`${directory}/cur`, "latin1");
+    const after = await stat(`${directory}/cur`, { bigint: true });
+    const quiet =
+      before.mtimeNs === after.mtimeNs &&
+      before.ino === after.ino &&
+      started - Number(before.mtimeMs) > TICK_MS;
+    const files = new Map<string, string>();
+    const duplicates: string[] = [];
+    for (const file of inCur) add(`cur/${file}`, file);
+    for (const file of inNew) add(`new/${file}`, file);
+    return { files, duplicates, quiet };
+
+    function add(path: string, file: string): void {
+      if (file.startsWith(".")) return;
+      const base = baseName(file);
+      if (files.has(base)) duplicates.push(path);
+      else files.set(base, path);
+    }
+  } catch (error) {
+    throw storeError(error, `Reading the folder ${directory}`);
+  }
+}
