@@ -56,12 +56,6 @@ export class Snapshot {
     return operation;
   }
 
-  /** Notes that a step ended without a change of state; the next write shows it. */
-  abandon(operation: PendingOperation): void {
-    this.#pending.delete(operation);
-    this.#dirty = true;
-  }
-
   /** Puts a resource into the state, in place of `old`. Nothing is written before the next {@link write}. */
   settle(next: ResourceState, old?: ResourceState): void {
     if (old) this.#done.add(old);
