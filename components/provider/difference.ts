@@ -1,24 +1,22 @@
 /**
- * What changes between two sets of inputs, property by property. Only a property of the identity asks for a replacement, and
- * only when both its values are known: a value that is not known yet may turn out the same.
+ * What changes between two sets of inputs, property by property. Which of them ask for a replacement the caller says.
  */
 import type { PropertyDiff, PropertyDiffKind, PropertyMap } from "../engine/provider.ts";
-import { containsUnknown, equal, isSecret, plain } from "../engine/wire.ts";
+import { equal, isSecret, plain } from "../engine/wire.ts";
 import { pathText } from "./validation.ts";
 
 type Path = readonly (string | number)[];
 
-/** By property path, for a `DiffResult`. Both maps in wire form. */
+/** By property path, for a `DiffResult`. Both maps in wire form; `replacing` are top-level properties. */
 export function differences(
   before: PropertyMap,
   after: PropertyMap,
-  identity: readonly string[],
+  replacing: readonly string[] = [],
 ): Record<string, PropertyDiff> {
   const found: Record<string, PropertyDiff> = {};
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const replaces = identity.includes(key) && !containsUnknown(before[key]) && !containsUnknown(after[key]);
     for (const [path, kind] of compare(before[key], after[key], [key]))
-      found[pathText(path)] = { kind: replaces ? `${kind}-replace` : kind, inputDiff: true };
+      found[pathText(path)] = { kind: replacing.includes(key) ? `${kind}-replace` : kind, inputDiff: true };
   }
   return found;
 }

@@ -76,7 +76,6 @@ class MailkeepProvider implements ResourceProvider {
     const detailedDiff = differences(
       splitConfiguration(oldInputs).connection,
       splitConfiguration(news).connection,
-      [],
     );
     return diffResult(detailedDiff);
   }
@@ -108,7 +107,11 @@ class MailkeepProvider implements ResourceProvider {
     ignoreChanges: string[];
   }): Promise<DiffResult> {
     const type = resourceTypeOf(request.type);
-    const detailedDiff = differences(request.oldInputs, request.news, type.identity);
+    const detailedDiff = differences(
+      request.oldInputs,
+      request.news,
+      replacing(type, request.oldInputs, request.news),
+    );
     for (const property of request.ignoreChanges) delete detailedDiff[property];
     const reality: Record<string, PropertyDiff> = {};
     // The resource has another URN than the one that made the object: it has to be written there anew.
@@ -128,8 +131,7 @@ class MailkeepProvider implements ResourceProvider {
   }): Promise<{ id: string; outputs: PropertyMap }> {
     const type = resourceTypeOf(request.type);
     const { inputs } = request;
-    const idKnown = type.identity.every((key) => !containsUnknown(inputs[key]));
-    const id = idKnown ? type.id(actionInputs(inputs)) : "";
+    const id = knownId(type, inputs) ?? "";
     if (request.preview) {
       const facts = Object.fromEntries(Object.keys(type.facts.shape).map((key) => [key, UNKNOWN]));
       return { id, outputs: outputsOf(type, inputs, facts, request.urn) };
@@ -257,6 +259,21 @@ function splitConfiguration(inputs: PropertyMap): { connection: PropertyMap; eng
     connection: Object.fromEntries(entries.filter(([key]) => !enginesOwn.has(key))),
     engines: Object.fromEntries(entries.filter(([key]) => enginesOwn.has(key))),
   };
+}
+
+/** Undefined while a property that the id is made of is not known yet. */
+function knownId(type: AnyResourceType, inputs: PropertyMap): string | undefined {
+  if (type.identity.some((key) => containsUnknown(inputs[key]))) return undefined;
+  return type.id(actionInputs(inputs));
+}
+
+/**
+ * The properties whose change asks for a replacement: those of the id, when another id is certain. Under one id nothing is
+ * replaced: the new object would be deleted as the old one.
+ */
+function replacing(type: AnyResourceType, before: PropertyMap, after: PropertyMap): readonly string[] {
+  const [old, wanted] = [knownId(type, before), knownId(type, after)];
+  return old !== undefined && wanted !== undefined && old !== wanted ? type.identity : [];
 }
 
 function factsOf(type: AnyResourceType, outputs: PropertyMap): PropertyMap {

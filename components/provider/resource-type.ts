@@ -38,7 +38,7 @@ export interface ResourceType<Inputs extends object, Facts extends object> {
   readonly inputs: z.ZodObject;
   /** Outputs that are no inputs: what only the host can tell. */
   readonly facts: z.ZodObject;
-  /** Inputs that make the object this one: another value is another object. */
+  /** Inputs that the id is made of. Another id is another object: only that replaces one. */
   readonly identity: readonly (keyof Inputs & string)[];
   /** Inputs that are secret. They stand in no output. */
   readonly secrets: readonly (keyof Inputs & string)[];

@@ -26,13 +26,13 @@ export const certificate = resourceType({
   }),
   identity: ["names"],
   secrets: [],
-  id: (inputs) => inputs.names.join(","),
+  id: (inputs) => inputs.names[0] ?? "",
   async put({ host, owner, limit }, { names, issuer }) {
     const { created, ...facts } = await host.perform("certificate.put", { names, issuer, owner }, limit);
     return facts;
   },
   async read({ host, limit }, id, inputs) {
-    const names = id.split(",");
+    const names = inputs?.names ?? [id];
     const { exists, owner, ...facts } = await host.perform("certificate.read", { names }, limit);
     const { notAfter, spkiSha256, nextSpkiSha256, fingerprint, caCertificatePem } = facts;
     if (!exists || !notAfter || !spkiSha256 || !nextSpkiSha256 || !fingerprint || !caCertificatePem)

@@ -23,7 +23,7 @@ export const dkimKey = resourceType({
       description: "Base64: SubjectPublicKeyInfo for RSA, the key's 32 octets for Ed25519 (RFC 8463).",
     }),
   }),
-  identity: ["domain", "selector", "algorithm"],
+  identity: ["domain", "selector"],
   secrets: [],
   id: (inputs) => `${inputs.selector}${INFIX}${inputs.domain}`,
   async put({ host, owner, limit }, inputs) {
