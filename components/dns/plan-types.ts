@@ -39,8 +39,8 @@ export interface PlanEgress {
 export interface SpfInclude {
   readonly domain: string;
   /**
-   * DNS look-ups that evaluating this policy costs beyond the include itself. Unknown counts as none, and the plan says
-   * so: measure it with `spfLookups`.
+   * DNS look-ups that evaluating this policy costs beyond the include itself. Where it is absent none are counted, and
+   * the plan warns when that leaves little room below the limit of ten.
    */
   readonly lookups?: number;
 }
@@ -130,8 +130,13 @@ export interface Served {
   readonly smtpTls: boolean;
   /** The port of each service that answers. A service of RFC 6186 that is absent is declared as not offered ("."). */
   readonly services: Partial<Record<ClientService, number>>;
-  /** Hosts that HTTPS answers for, with a valid certificate: "mta-sts.example.com", "autoconfig.example.com". */
+  /** Names that HTTPS answers for, with a valid certificate: "mta-sts.example.com", "autoconfig.example.com". */
   readonly https: readonly string[];
+  /**
+   * Names the host will answer for as soon as they resolve: a certificate by HTTP-01 or TLS-ALPN-01 needs the name
+   * first. Their address records are planned; what promises an answer (the MTA-STS TXT) waits.
+   */
+  readonly httpsPending?: readonly string[];
 }
 
 /** A record with the reason why it is there. */
@@ -164,6 +169,11 @@ export interface RecordPlan {
   /** Things that work but deserve a look, one sentence each. */
   readonly warnings: readonly string[];
   readonly mtaSts: readonly MtaStsText[];
+  /**
+   * PTR records of the host's addresses. They belong to whoever owns the addresses, so no publisher of the domains
+   * writes them; without them much of the world refuses mail.
+   */
+  readonly reverse: readonly PlannedRecord[];
 }
 
 /** Why there is no plan: a closed list. */

@@ -1,0 +1,46 @@
+/**
+ * Which zone a planned record belongs to. A plan speaks of names; a publisher writes zones, and a zone may hold several
+ * declared domains or a host that is below none of them.
+ */
+import { getDomain } from "tldts";
+import { domainName, isWithin } from "../../mailserver-runtime/dns/records.ts";
+import type { PlannedRecord } from "./plan-types.ts";
+
+export interface PlacedZone {
+  readonly origin: string;
+  readonly records: readonly PlannedRecord[];
+}
+
+export interface Placement {
+  /** One for each zone, also for one without records, in the order given. */
+  readonly zones: readonly PlacedZone[];
+  /** Records of no zone: somebody else must publish them. */
+  readonly unplaced: readonly PlannedRecord[];
+}
+
+/** Puts each record into the closest zone above it. */
+export function placeRecords(records: readonly PlannedRecord[], origins: readonly string[]): Placement {
+  const zones = new Map(
+    [...new Set(origins.map(domainName))].map((origin) => [origin, [] as PlannedRecord[]]),
+  );
+  const unplaced: PlannedRecord[] = [];
+  for (const planned of records) {
+    const origin = [...zones.keys()]
+      .filter((candidate) => isWithin(planned.record.name, candidate))
+      .sort((a, b) => b.length - a.length)[0];
+    (zones.get(origin ?? "") ?? unplaced).push(planned);
+  }
+  return { zones: [...zones].map(([origin, placed]) => ({ origin, records: placed })), unplaced };
+}
+
+/**
+ * The zones of a stack that names none: each declared domain that is not below another one, and the registrable domain
+ * of the host where it is below none of them.
+ */
+export function defaultZones(hostName: string, domains: readonly string[]): string[] {
+  const names = [...new Set(domains.map(domainName))];
+  const tops = names.filter((name) => !names.some((other) => other !== name && isWithin(name, other)));
+  const host = domainName(hostName);
+  if (tops.some((top) => isWithin(host, top))) return tops;
+  return [...tops, getDomain(host, { allowPrivateDomains: true }) ?? host];
+}
