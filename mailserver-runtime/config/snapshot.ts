@@ -26,6 +26,14 @@ export interface Snapshot {
   readonly refusedRecipients: ReadonlySet<string>;
   /** Signing keys of a domain, current first; the key's text is read at use, it never travels in a snapshot's JSON. */
   dkimKeys(domain: string): readonly DkimKey[];
+  /** Master users by name (dovecot-masters.cf): `user@domain*name` logs in to the user's mail with the master's password. */
+  readonly masters?: ReadonlyMap<string, MasterUser>;
+  /** Aliases of the machine's own users by lower-case name (postfix-aliases.cf). */
+  readonly localAliases?: ReadonlyMap<string, readonly string[]>;
+  /** Which host takes the mail of a sender: keys `user@domain` before `@domain` (postfix-relaymap.cf). */
+  readonly senderRelays?: ReadonlyMap<string, SenderRelay>;
+  /** Logins at relays: keys `user@domain`, `@domain`, `[host]:port` in this order (postfix-sasl-password.cf). */
+  readonly relayLogins?: ReadonlyMap<string, RelayLogin>;
   /** What is wrong in the files now; the last good content of such a file stays in force. */
   readonly problems: readonly ConfigurationProblem[];
 }
@@ -53,7 +61,27 @@ export interface Account {
   readonly enabled: boolean;
   /** 0: no limit. */
   readonly quotaBytes: number;
+  /** A person's name, where the stack gives one. */
+  readonly displayName?: string;
+  /** Dovecot's extra fields from postfix-accounts.cf, `userdb_mail` for instance. */
+  readonly extraFields?: ReadonlyMap<string, string>;
   readonly origin: Origin;
+}
+export interface MasterUser {
+  readonly name: string;
+  readonly passwordHash: string;
+  readonly origin: Origin;
+}
+export interface SenderRelay {
+  /** `user@domain` or `@domain`. */
+  readonly sender: string;
+  /** undefined: sent directly, whatever the default relay is. `lookupMx`: the host's MX is asked for first. */
+  readonly relay: { readonly host: string; readonly port: number; readonly lookupMx: boolean } | undefined;
+  readonly origin: Origin;
+}
+export interface RelayLogin {
+  readonly user: string;
+  readonly password: string;
 }
 export interface Alias {
   readonly address: string;

@@ -11,3 +11,23 @@ export interface Directories {
   /** Sockets and the record of the running process; may vanish at a reboot. */
   readonly run: string;
 }
+
+/** The directories of a server that keeps everything below one place (the local target, tests). */
+export function directoriesBelow(root: string): Directories {
+  return {
+    config: `${root}/config`,
+    mail: `${root}/mail`,
+    state: `${root}/state`,
+    log: `${root}/log`,
+    run: `${root}/run`,
+  };
+}
+
+/** The volumes of a docker-mailserver container, which the image keeps. */
+export const dockerMailserverDirectories: Directories = {
+  config: "/tmp/docker-mailserver",
+  mail: "/var/mail",
+  state: "/var/mail-state",
+  log: "/var/log/mail",
+  run: "/run/mailkeep",
+};

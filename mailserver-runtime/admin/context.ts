@@ -1,0 +1,48 @@
+/** What the operations work on, and how they fail. */
+import type { z } from "zod";
+import type { Configuration } from "../config/snapshot.ts";
+import type { Directories } from "../settings/directories.ts";
+import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
+
+export interface AdminContext {
+  readonly directories: Directories;
+  /** The version of this software. */
+  readonly version: string;
+  /** Present in the running server: an answer then means that the change is in force there. */
+  readonly live?: LiveServer;
+}
+
+/** What only a running server can do; `main.ts` supplies it. */
+export interface LiveServer {
+  readonly configuration: Configuration;
+  readonly startedAt: Date;
+  /** Sockets as they are bound, with the ports the system chose. */
+  listeners(): OperationAnswer<"status">["listeners"];
+  /** Faults of other rooms that an administrator should see beside those of the configuration. */
+  problems?(): OperationAnswer<"status">["problems"];
+  queueList(): Promise<OperationAnswer<"queue.list">>;
+  queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
+  /** Begins to stop; resolves at once, before anything has ended. */
+  stop(graceMs: number): void;
+}
+
+/** An operation that failed; the message names the object, the place and the way out. */
+export class OperationError extends Error {
+  override name = "OperationError";
+  readonly code: FailureCode;
+  constructor(code: FailureCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** One row of the operations table. */
+export interface Performer<N extends OperationName> {
+  /** "changes" runs under the writers' lock and ends with the files in force. */
+  readonly effect: "changes" | "reads";
+  perform(
+    request: z.output<(typeof operations)[N]["request"]>,
+    context: AdminContext,
+  ): Promise<OperationAnswer<N>>;
+}
+export type Performers<N extends OperationName = OperationName> = { readonly [K in N]: Performer<K> };

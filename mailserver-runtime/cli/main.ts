@@ -1,0 +1,63 @@
+/**
+ * The commands of a mail host: `admin` for programs and `setup` for people, the latter with DMS's
+ * subcommands, messages and exit codes. Called as `setup`, it is that command.
+ *
+ *     main.ts [--root DIR] admin
+ *     main.ts [--root DIR] setup <subcommand> ...
+ *
+ * Without --root the directories are docker-mailserver's volumes.
+ */
+import { readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { directoriesBelow, dockerMailserverDirectories } from "../settings/directories.ts";
+import { adminCommand } from "./admin.ts";
+import { type CommandContext, CommandError } from "./command.ts";
+
+type Command = (context: CommandContext, args: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, Command>> = {
+  admin: adminCommand,
+  setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const args = [...argv];
+  let root: string | undefined;
+  // Only in front: what follows a subcommand is its own.
+  if (args[0] === "--root") {
+    root = args[1];
+    args.splice(0, 2);
+    if (root === undefined) throw new CommandError("--root needs a directory", 2);
+  }
+  const name = basename(process.argv[1] ?? "") === "setup" ? "setup" : args.shift();
+  const command = name === undefined ? undefined : commands[name];
+  if (command === undefined)
+    throw new CommandError(
+      `${name === undefined ? "a command is missing" : `there is no command "${name}"`}; there are: ${Object.keys(commands).join(", ")}`,
+      2,
+    );
+  return command(
+    {
+      directories: root === undefined ? dockerMailserverDirectories : directoriesBelow(resolve(root)),
+      version: version(),
+      env: process.env,
+      stdin: process.stdin,
+      out: (text) => process.stdout.write(`${text}\n`),
+      err: (text) => process.stderr.write(`${text}\n`),
+    },
+    args,
+  );
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof CommandError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = error.exitCode;
+}

@@ -1,0 +1,191 @@
+/**
+ * One input of the configuration: a file or a folder, read again only when it changed, whose last good
+ * content stays when what is there now cannot be understood.
+ */
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import type { Parsed } from "./dms/lines.ts";
+import { UNFINISHED } from "./durable-file.ts";
+import type { ConfigurationProblem } from "./snapshot.ts";
+
+/** Gives what a file holds now; `read` is called again and again. */
+export interface Source<T> {
+  readonly value: T;
+  readonly problems: readonly ConfigurationProblem[];
+  /** Looks at the file system; whether value or problems changed. */
+  refresh(): Promise<boolean>;
+}
+
+/** Larger files are not configuration: reading one would fill memory. */
+const LARGEST_FILE = 256 * 1024 * 1024;
+/** So many files are looked at before the event loop gets a turn. */
+const FILES_PER_TURN = 250;
+
+const nothing: Parsed<never> = { entries: [], problems: [] };
+
+/** A DMS file with one entry a line. A missing file has no entries. */
+export function lineSource<Entry>(
+  config: string,
+  file: string,
+  parse: (text: string) => Parsed<Entry>,
+): Source<readonly Entry[]> {
+  let signature = "never read";
+  let good = false;
+  let current: Parsed<Entry> = nothing;
+  let problems: readonly ConfigurationProblem[] = [];
+  return {
+    get value() {
+      return current.entries;
+    },
+    get problems() {
+      return problems;
+    },
+    async refresh() {
+      const now = look(join(config, file));
+      if (now.signature === signature) return false;
+      const read = now.stats === undefined ? nothing : parseFile(join(config, file), now.stats, parse);
+      signature = now.signature;
+      problems = read.problems.map(({ line, reason }) => ({ file, line, reason }));
+      // Until a version was good there is nothing better than the lines that can be understood.
+      if (read.problems.length === 0 || !good) current = read;
+      good ||= read.problems.length === 0;
+      return true;
+    },
+  };
+}
+
+/** A file with a single value, and what counts where there is none. */
+export function fileSource<T>(
+  config: string,
+  file: string,
+  parse: (text: string) => T,
+  missing: T,
+): Source<T> {
+  let signature = "never read";
+  let value = missing;
+  let problems: readonly ConfigurationProblem[] = [];
+  return {
+    get value() {
+      return value;
+    },
+    get problems() {
+      return problems;
+    },
+    async refresh() {
+      const now = look(join(config, file));
+      if (now.signature === signature) return false;
+      signature = now.signature;
+      try {
+        value = now.stats === undefined ? missing : parse(readText(join(config, file), now.stats));
+        problems = [];
+      } catch (error) {
+        problems = [{ file, line: 0, reason: reasonOf(error) }];
+      }
+      return true;
+    },
+  };
+}
+
+/** The objects of a folder, one a file, by file name. */
+export function folderSource<T>(
+  config: string,
+  folder: string,
+  suffix: string,
+  parse: (text: string, file: string) => T,
+): Source<ReadonlyMap<string, T>> {
+  interface Known {
+    readonly signature: string;
+    readonly value: T | undefined;
+    readonly problem: ConfigurationProblem | undefined;
+  }
+  let known = new Map<string, Known>();
+  let value: ReadonlyMap<string, T> = new Map();
+  let problems: readonly ConfigurationProblem[] = [];
+
+  function readOne(name: string): Known {
+    const file = `${folder}/${name}`;
+    const before = known.get(name);
+    const now = look(join(config, file));
+    if (before?.signature === now.signature) return before;
+    if (now.stats === undefined) return { signature: now.signature, value: undefined, problem: undefined };
+    try {
+      const read = parse(readText(join(config, file), now.stats), file);
+      return { signature: now.signature, value: read, problem: undefined };
+    } catch (error) {
+      const problem = { file, line: 0, reason: reasonOf(error) };
+      return { signature: now.signature, value: before?.value, problem };
+    }
+  }
+
+  return {
+    get value() {
+      return value;
+    },
+    get problems() {
+      return problems;
+    },
+    async refresh() {
+      const names = namesIn(join(config, folder)).filter(
+        (name) => name.endsWith(suffix) && !name.startsWith(UNFINISHED),
+      );
+      const next = new Map<string, Known>();
+      let changed = names.length !== known.size;
+      for (const [index, name] of names.entries()) {
+        if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await setImmediate();
+        const one = readOne(name);
+        changed ||= one !== known.get(name);
+        next.set(name, one);
+      }
+      if (!changed) return false;
+      known = next;
+      value = new Map(
+        [...next].flatMap(([name, one]) => (one.value === undefined ? [] : [[name, one.value] as const])),
+      );
+      problems = [...next.values()].flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+      return true;
+    },
+  };
+}
+
+/** Names in a folder; none when it is not there. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+interface Look {
+  readonly signature: string;
+  readonly stats: Stats | undefined;
+}
+
+/** A file that is replaced has another inode; one that is written into has another time or size. */
+function look(path: string): Look {
+  // Synchronous on purpose: a stat of a cached inode takes microseconds, its way through the thread pool ten times that.
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return { signature: "absent", stats: undefined };
+  return { signature: `${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`, stats };
+}
+
+function parseFile<Entry>(path: string, stats: Stats, parse: (text: string) => Parsed<Entry>): Parsed<Entry> {
+  try {
+    return parse(readText(path, stats));
+  } catch (error) {
+    return { entries: [], problems: [{ line: 0, reason: reasonOf(error) }] };
+  }
+}
+
+function readText(path: string, stats: Stats): string {
+  if (!stats.isFile()) throw new Error("this is not a file");
+  if (stats.size > LARGEST_FILE)
+    throw new Error(`the file has ${stats.size} bytes, more than ${LARGEST_FILE}`);
+  return readFileSync(path, "utf8");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
