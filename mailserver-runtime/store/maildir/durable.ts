@@ -9,6 +9,7 @@
 import { closeSync, fsync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../mail-store.ts";
+import { SyncRounds } from "./sync-rounds.ts";
 
 /** A StoreError for what the operating system said. */
 export function storeError(error: unknown, what: string): StoreError {
@@ -24,53 +25,33 @@ export function errorCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Syncs an open file. */
-export function syncDescriptor(fd: number): Promise<void> {
+/** Files larger than this are synced by themselves, so that small ones need not wait for them. */
+const LARGE = 1024 * 1024;
+
+function sync(fd: number): Promise<void> {
   return new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
 }
-
-interface DirectoryWait {
-  running: boolean;
-  next: PromiseWithResolvers<void> | undefined;
-}
-const waits = new Map<string, DirectoryWait>();
-
-/** Resolves when a sync of the directory that began after this call has ended. */
-export function syncDirectory(directory: string): Promise<void> {
-  let wait = waits.get(directory);
-  if (wait === undefined) {
-    wait = { running: false, next: undefined };
-    waits.set(directory, wait);
-  }
-  wait.next ??= Promise.withResolvers<void>();
-  const { promise } = wait.next;
-  // Begun in the next turn, so that all renames of this turn share it.
-  if (!wait.running) {
-    wait.running = true;
-    setImmediate(runSync, directory, wait);
-  }
-  return promise;
-}
-function runSync(directory: string, wait: DirectoryWait): void {
-  const served = wait.next!;
-  wait.next = undefined;
-  const ended = (error?: Error | null): void => {
-    if (error) served.reject(storeError(error, `Syncing ${directory}`));
-    else served.resolve();
-    if (wait.next !== undefined) runSync(directory, wait);
-    else waits.delete(directory);
-  };
-  let fd: number;
+const files = new SyncRounds<number>(sync);
+const directories = new SyncRounds<string>(async (directory) => {
   try {
-    fd = openSync(directory, "r");
+    const fd = openSync(directory, "r");
+    try {
+      await sync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
-    ended(error as Error);
-    return;
+    throw storeError(error, `Syncing ${directory}`);
   }
-  fsync(fd, (error) => {
-    closeSync(fd);
-    ended(error);
-  });
+});
+
+/** Syncs an open file of about `size` bytes. */
+export function syncDescriptor(fd: number, size = 0): Promise<void> {
+  return size > LARGE ? sync(fd) : files.join(fd);
+}
+/** Resolves when a sync of the directory that began after this call has ended; one serves all that wait. */
+export function syncDirectory(directory: string): Promise<void> {
+  return directories.join(directory);
 }
 
 /** Writes a small file so that a reader ever sees the old or the new content whole, and makes it durable. */

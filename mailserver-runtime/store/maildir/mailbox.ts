@@ -7,7 +7,7 @@
  * never does: change a base name or a byte of a message, or take a file for expunged because one listing
  * missed it (see scan.ts).
  */
-import { linkSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, renameSync, unlinkSync } from "node:fs";
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import type { MessageContent } from "../../message/content.ts";
 import type { Log } from "../../net/log.ts";
@@ -45,6 +45,7 @@ import {
   newBaseName,
   pathOf,
 } from "./file-name.ts";
+import { FolderWatch } from "./folder-watch.ts";
 import { keywordNumber, readKeywords, writeKeywords } from "./keywords.ts";
 import { MODSEQ_BLOCK, readModSeqCeiling, writeModSeqCeiling } from "./mailbox-file.ts";
 import { factsOf, type MessageFacts } from "./message-facts.ts";
@@ -111,6 +112,7 @@ export class MaildirMailbox implements Mailbox {
   /** Records in dovecot-uidlist, of which many may be of messages that are gone. */
   #records = 0;
   readonly #verified = new Set<number>();
+  #watch: FolderWatch | undefined;
 
   constructor(home: MailboxHome, name: string, directory: string) {
     this.#home = home;
@@ -124,6 +126,7 @@ export class MaildirMailbox implements Mailbox {
   load(): Promise<this> {
     return this.#serial.run(async () => {
       this.#home.checkVolume();
+      this.#watch = this.#watchFolder();
       const found = readUidList(this.directory);
       const list = found === "damaged" ? undefined : found;
       if (found === "damaged")
@@ -347,7 +350,30 @@ export class MaildirMailbox implements Mailbox {
 
   // ---- looking at the disk
 
-  refresh(): Promise<void> {
+  #watchFolder(): FolderWatch {
+    return new FolderWatch(this.directory, {
+      isForeign: (file) => {
+        const base = baseName(file.slice(4));
+        if (file.startsWith(".", 4) || this.#home.inFlight.has(base)) return false;
+        const uid = this.#uidOf.get(base);
+        const isKnown = uid !== undefined && this.#files.get(uid) === file;
+        return existsSync(pathOf(this.directory, file)) !== isKnown;
+      },
+      changed: () => this.#scanSoon(),
+    });
+  }
+  #scanSoon(): void {
+    this.#rescan().catch((error) =>
+      this.#home.log.warn({ err: error, mailbox: this.name }, "the mailbox could not be read"),
+    );
+  }
+
+  async refresh(): Promise<void> {
+    // What is under way first: its files are no surprise then.
+    await this.#serial.idle();
+    if (this.#watch === undefined || (await this.#watch.hasForeign())) await this.#rescan();
+  }
+  #rescan(): Promise<void> {
     this.#pendingScan ??= this.#serial.run(() => {
       this.#pendingScan = undefined;
       return this.#scan();
@@ -416,9 +442,7 @@ export class MaildirMailbox implements Mailbox {
   #scanLater(): void {
     this.#later ??= setTimeout(() => {
       this.#later = undefined;
-      this.refresh().catch((error) =>
-        this.#home.log.warn({ err: error, mailbox: this.name }, "the mailbox could not be read"),
-      );
+      this.#scanSoon();
     }, 1000).unref();
   }
 
@@ -748,7 +772,7 @@ export class MaildirMailbox implements Mailbox {
             "unavailable",
             `Message ${uid} of ${this.name} is moved about by another program.`,
           );
-        await this.refresh();
+        await this.#rescan();
       }
     }
   }
@@ -791,6 +815,7 @@ export class MaildirMailbox implements Mailbox {
   /** Waits for what is under way. */
   async close(): Promise<void> {
     clearTimeout(this.#later);
+    this.#watch?.close();
     await this.#serial.idle();
   }
 }

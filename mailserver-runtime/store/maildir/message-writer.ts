@@ -53,7 +53,7 @@ export async function writeMessage(
           throw new Error(`the message ended after ${written} of ${content.size} bytes`);
       }
       if (Math.abs(now - date) >= 1000) futimesSync(fd, now / 1000, Math.max(0, Math.floor(date / 1000)));
-      await syncDescriptor(fd);
+      await syncDescriptor(fd, size);
     } finally {
       closeSync(fd);
     }

@@ -1,0 +1,136 @@
+/**
+ * Notices what others do in a folder's `new` and `cur` while it is in memory: inotify where it works, and a
+ * slow look at the directories' times everywhere, because some file systems (NFS, a few overlays) tell nothing.
+ *
+ * Our own renames cause events too. So an event is only a hint: `isForeign` says, for the file it names,
+ * whether the disk differs from what we know, and only then is the folder looked at.
+ */
+import { type FSWatcher, watch } from "node:fs";
+import { stat } from "node:fs/promises";
+import { setImmediate as turn } from "node:timers/promises";
+
+/** Hints wait this long for others, so that a storm of events is one look. */
+const SETTLE_MS = 30;
+/** More hints than this are not looked at one by one. */
+const MANY = 500;
+const POLL_WATCHED_MS = 300_000;
+const POLL_UNWATCHED_MS = 15_000;
+
+export interface FolderWatchEvents {
+  /** Does the disk differ from what is known at this file, "new/…" or "cur/…"? */
+  isForeign(file: string): boolean;
+  /** Something changed: the folder is to be compared. */
+  changed(): void;
+}
+
+export class FolderWatch {
+  readonly #directory: string;
+  readonly #events: FolderWatchEvents;
+  readonly #watchers: FSWatcher[] = [];
+  #hints = new Set<string>();
+  #settling: NodeJS.Timeout | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #seen = "";
+  #closed = false;
+
+  constructor(directory: string, events: FolderWatchEvents) {
+    this.#directory = directory;
+    this.#events = events;
+    try {
+      for (const part of ["new", "cur"]) {
+        const watcher = watch(
+          `${directory}/${part}`,
+          { encoding: "latin1", persistent: false },
+          (_, file) => {
+            this.#hint(typeof file === "string" ? `${part}/${file}` : undefined);
+          },
+        );
+        watcher.on("error", () => this.#unwatch());
+        this.#watchers.push(watcher);
+      }
+    } catch {
+      // No watches left (ENOSPC, EMFILE): the poll does it.
+      this.#unwatch();
+    }
+    this.#pollLater();
+  }
+
+  get isWatching(): boolean {
+    return this.#watchers.length > 0;
+  }
+
+  /** True when something changed that is not ours; every change made before the call counts. */
+  async hasForeign(): Promise<boolean> {
+    if (!this.isWatching) return this.#timesChanged();
+    // Two turns: events that the kernel has are read in the poll phase between them.
+    await turn();
+    await turn();
+    return this.#settle();
+  }
+
+  #hint(file: string | undefined): void {
+    if (this.#closed) return;
+    // After MANY the set only says that there were many.
+    if (file === undefined) for (let i = 0; i <= MANY; i++) this.#hints.add(`?${i}`);
+    else if (this.#hints.size <= MANY) this.#hints.add(file);
+    this.#settling ??= setTimeout(() => {
+      if (this.#settle()) this.#events.changed();
+    }, SETTLE_MS).unref();
+  }
+  #settle(): boolean {
+    clearTimeout(this.#settling);
+    this.#settling = undefined;
+    if (this.#hints.size === 0) return false;
+    const hints = this.#hints;
+    this.#hints = new Set();
+    if (hints.size > MANY) return true;
+    for (const file of hints) if (this.#events.isForeign(file)) return true;
+    return false;
+  }
+
+  #unwatch(): void {
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    if (this.#poll !== undefined) {
+      clearTimeout(this.#poll);
+      this.#pollLater();
+    }
+  }
+  #pollLater(): void {
+    if (this.#closed) return;
+    this.#poll = setTimeout(
+      () => {
+        this.#timesChanged()
+          .then((changed) => {
+            if (changed && !this.#closed) this.#events.changed();
+          })
+          .finally(() => this.#pollLater());
+      },
+      this.isWatching ? POLL_WATCHED_MS : POLL_UNWATCHED_MS,
+    ).unref();
+  }
+  /** Ours count too: what changed since the last look is looked at once more. A folder that cannot be read has changed. */
+  async #timesChanged(): Promise<boolean> {
+    let times: string;
+    try {
+      const parts = await Promise.all(
+        ["new", "cur"].map((part) => stat(`${this.#directory}/${part}`, { bigint: true })),
+      );
+      times = parts.map((stats) => `${stats.ino} ${stats.mtimeNs}`).join(" ");
+      // A time of this very tick may hide a change yet to come.
+      if (parts.some((stats) => Date.now() - Number(stats.mtimeMs) < 20)) times = "";
+    } catch {
+      return true;
+    }
+    const changed = times !== this.#seen || times === "";
+    this.#seen = times;
+    return changed;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#settling);
+    clearTimeout(this.#poll);
+    this.#poll = undefined;
+    this.#unwatch();
+  }
+}
