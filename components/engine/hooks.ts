@@ -8,6 +8,7 @@ import callbackServices from "@pulumi/pulumi/proto/callback_grpc_pb.js";
 import callbacks from "@pulumi/pulumi/proto/callback_pb.js";
 import resources from "@pulumi/pulumi/proto/resource_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
+import type { EmitEvent } from "./events.ts";
 import type { PropertyMap } from "./provider.ts";
 import type { ResourceState } from "./resource-state.ts";
 import { nameOf } from "./urn.ts";
@@ -27,6 +28,8 @@ export interface RegisteredHook {
   target: string;
   token: string;
   onDryRun: boolean;
+  /** A failure is a warning only. */
+  ignoreErrors: boolean;
 }
 
 /** What a hook is told about its resource. */
@@ -47,11 +50,13 @@ const toStruct = (map: PropertyMap | undefined) =>
 
 export class HookTable {
   readonly #preview: boolean;
+  readonly #emit: EmitEvent;
   readonly #hooks = new Map<string, RegisteredHook>();
   readonly #clients = new Map<string, InstanceType<typeof callbackServices.CallbacksClient>>();
 
-  constructor(preview: boolean) {
+  constructor(preview: boolean, emit: EmitEvent) {
     this.#preview = preview;
+    this.#emit = emit;
   }
 
   register(hook: RegisteredHook): void {
@@ -68,11 +73,17 @@ export class HookTable {
             "Remove the resource from the program and run 'mailkeep up' instead.",
         );
       }
-      if (!this.#preview || hook.onDryRun) await this.#call(hook, moment, context);
+      if (this.#preview && !hook.onDryRun) continue;
+      const failure = await this.#call(hook, context);
+      if (failure === "") continue;
+      const message = `${moment} hook '${name}': ${failure}`;
+      if (!hook.ignoreErrors) throw new Error(message);
+      this.#emit({ kind: "diagnostic", severity: "warning", urn: context.urn, message });
     }
   }
 
-  async #call(hook: RegisteredHook, moment: HookMoment, context: HookContext): Promise<void> {
+  /** What the hook complains about, or "". */
+  async #call(hook: RegisteredHook, context: HookContext): Promise<string> {
     const request = new resources.ResourceHookRequest();
     request.setUrn(context.urn);
     request.setId(context.id);
@@ -90,8 +101,7 @@ export class HookTable {
         error ? reject(error) : resolve(response.getResponse_asU8()),
       );
     });
-    const failure = resources.ResourceHookResponse.deserializeBinary(bytes).getError();
-    if (failure !== "") throw new Error(`${moment} hook '${hook.name}' of ${context.urn}: ${failure}`);
+    return resources.ResourceHookResponse.deserializeBinary(bytes).getError();
   }
 
   #client(target: string) {

@@ -84,6 +84,7 @@ export class StepRunner {
   readonly #limiter: Limiter;
   /** "After" hooks of components wait until the component gives its outputs. */
   readonly #componentHooks = new Map<string, HookMoment>();
+  readonly #told = new Set<unknown>();
   #stopped = false;
   #failures = 0;
 
@@ -105,6 +106,13 @@ export class StepRunner {
   /** Lets what is in progress finish and begins nothing more. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Counts an error that reached the program, unless a step has told it already. */
+  report(urn: string, error: unknown): void {
+    if (error instanceof Stopped || this.#told.has(error)) return;
+    this.#told.add(error);
+    this.fail(urn, messageOf(error));
   }
 
   /** Counts a failure that belongs to no step, and stops. */
@@ -342,6 +350,7 @@ export class StepRunner {
       } catch (error) {
         this.#failures += 1;
         this.#stopped = true;
+        this.#told.add(error);
         emit({ kind: "step-failed", step, seconds: seconds(), message: messageOf(error) });
         throw error;
       } finally {
