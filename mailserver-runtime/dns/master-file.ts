@@ -406,7 +406,7 @@ function scanEscape(scanner: Scanner): string | undefined {
 }
 
 function commentLine(text: string): string {
-  return text === "" ? ";" : `; ${text.replace(/[^ -~]+/g, " ")}`;
+  return text === "" ? ";" : `; ${text.replace(/[\0-\x1f\x7f]+/g, " ")}`;
 }
 
 function excerpt(text: string): string {

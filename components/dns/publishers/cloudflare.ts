@@ -145,7 +145,7 @@ function recordValue(record: DnsRecord): Value | undefined {
       return { type: "CAA", data: { flags: record.flags, tag: record.tag, value: record.value } };
     case "TLSA": {
       const { usage, selector, matchingType, certificate } = record;
-      return { type: "TLSA", data: { usage, selector, matching_type: matchingType, certificate } };
+      return { type: "TLSA", data: { usage, selector, matchingType, certificate } };
     }
     default:
       return undefined;

@@ -17,11 +17,11 @@ interface ServiceRow {
 
 const SERVICES: readonly ServiceRow[] = [
   { service: "submissions", priority: 0, deniable: true, purpose: "send mail" },
-  { service: "submission", priority: 10, deniable: true, purpose: "send mail, with STARTTLS" },
+  { service: "submission", priority: 10, deniable: true, purpose: "send mail with STARTTLS" },
   { service: "imaps", priority: 0, deniable: true, purpose: "read mail" },
-  { service: "imap", priority: 10, deniable: true, purpose: "read mail, with STARTTLS" },
+  { service: "imap", priority: 10, deniable: true, purpose: "read mail with STARTTLS" },
   { service: "pop3s", priority: 20, deniable: true, purpose: "fetch mail" },
-  { service: "pop3", priority: 30, deniable: true, purpose: "fetch mail, with STARTTLS" },
+  { service: "pop3", priority: 30, deniable: true, purpose: "fetch mail with STARTTLS" },
   { service: "sieve", priority: 0, deniable: false, purpose: "edit filters" },
 ];
 

@@ -5,14 +5,7 @@
 import { getDomain } from "tldts";
 import { characterStrings, isWithin, under } from "../../../mailserver-runtime/dns/records.ts";
 import type { DmarcPolicy } from "../plan-types.ts";
-import {
-  type DeclaredDomain,
-  planned,
-  type ReportAddress,
-  type Rule,
-  reportAddress,
-  warning,
-} from "./rule.ts";
+import { planned, type ReportAddress, type Rule, reportAddress, warning } from "./rule.ts";
 
 export const alignmentPolicies: Rule = function* (facts) {
   for (const domain of facts.domains) {
@@ -39,11 +32,12 @@ export const alignmentPolicies: Rule = function* (facts) {
     for (const target of new Set([...rua, ...ruf].map((report) => report.domain))) {
       if (sameOrganisation(target, name)) continue;
       const consent = under(`${name}._report._dmarc`, target);
-      if (isDeclared(facts.domains, target))
+      const owner = facts.domains.find((declared) => isWithin(target, declared.name));
+      if (owner !== undefined)
         yield planned(
           { type: "TXT", name: consent, ttl: facts.ttl, strings: ["v=DMARC1"] },
           `${target} agrees to get the DMARC reports about ${name} (RFC 7489 §7.1).`,
-          target,
+          owner.name,
         );
       else
         yield warning(
@@ -81,8 +75,4 @@ function sameOrganisation(left: string, right: string): boolean {
 
 function organisation(name: string): string {
   return getDomain(name, { allowPrivateDomains: true }) ?? name;
-}
-
-function isDeclared(domains: readonly DeclaredDomain[], target: string): boolean {
-  return domains.some(({ name }) => isWithin(target, name));
 }
