@@ -15,7 +15,7 @@ export interface CertificateArgs {
 
 /**
  * A certificate for the host's names, issued and renewed on the host; the first issue is waited for. Key and certificate stay
- * there. Its id for an import is its names with commas between them.
+ * there. Its id for an import is its first name.
  */
 export class Certificate extends pulumi.CustomResource {
   declare readonly names: pulumi.Output<string[]>;

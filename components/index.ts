@@ -1,0 +1,25 @@
+/**
+ * mailkeep as a library: `MailStack` for a whole mail host, and its parts for stacks that are put together by hand.
+ *
+ * ```ts
+ * import { MailStack } from "mailkeep";
+ * ```
+ */
+export { Alias, type AliasArgs } from "./accounts/alias.ts";
+export { type DkimAlgorithm, DkimKey, type DkimKeyArgs } from "./accounts/dkim-key.ts";
+export { Domain, type DomainArgs } from "./accounts/domain.ts";
+export { Mailbox, type MailboxArgs } from "./accounts/mailbox.ts";
+export {
+  Certificate,
+  type CertificateArgs as CertificateResourceArgs,
+  type CertificateIssuer,
+} from "./certificate/certificate.ts";
+export { Provider, type ProviderArgs } from "./host/provider.ts";
+export { readMailConfig } from "./mail-config.ts";
+export { MailDirectories } from "./mail-server/mail-directories.ts";
+export { Server, type ServerArgs } from "./mail-server/server.ts";
+export { Settings, type SettingsArgs } from "./mail-server/settings.ts";
+export { Zone, type ZoneArgs } from "./mail-server/zone.ts";
+export { MailStack } from "./mail-stack.ts";
+export type * from "./mail-stack-args.ts";
+export type { Endpoint } from "./stack-plan.ts";

@@ -1,0 +1,182 @@
+/**
+ * The stack's configuration as arguments of a MailStack.
+ *
+ * Structure and secrets stand in separate keys: `mailkeep:mail` is plain and can be read in a review, `mailkeep:passwords`
+ * and `mailkeep:passwordHashes` are secret maps by address. A secret inside the plain key is refused, with the command that
+ * puts it into its own.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { MailStackArgs } from "./mail-stack-args.ts";
+import { misfits } from "./provider/validation.ts";
+
+const size = z.union([z.number(), z.string()]);
+
+const domain = z.strictObject({
+  name: z.string(),
+  dmarc: z
+    .strictObject({
+      policy: z.enum(["none", "quarantine", "reject"]),
+      subdomainPolicy: z.enum(["none", "quarantine", "reject"]).optional(),
+      rua: z.array(z.string()).optional(),
+      ruf: z.array(z.string()).optional(),
+      dkimAlignment: z.enum(["relaxed", "strict"]).optional(),
+      spfAlignment: z.enum(["relaxed", "strict"]).optional(),
+    })
+    .optional(),
+  spf: z
+    .strictObject({
+      all: z.enum(["-all", "~all", "?all"]).optional(),
+      includes: z.array(z.strictObject({ domain: z.string(), lookups: z.int().optional() })).optional(),
+      existing: z.string().optional(),
+    })
+    .optional(),
+  dkim: z
+    .strictObject({
+      algorithm: z.enum(["rsa-2048", "rsa-4096", "ed25519"]).optional(),
+      current: z.string().optional(),
+      next: z.string().optional(),
+    })
+    .optional(),
+  tlsRpt: z.strictObject({ rua: z.array(z.string()) }).optional(),
+});
+
+const mailbox = z.strictObject({
+  address: z.string(),
+  quota: size.optional(),
+  displayName: z.string().optional(),
+  passwordPolicy: z.enum(["initial", "enforced"]).optional(),
+});
+
+const mail = z.strictObject({
+  hostname: z.string().optional(),
+  domains: z.array(z.union([z.string(), domain])),
+  mailboxes: z.array(z.union([z.string(), mailbox])).optional(),
+  aliases: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  host: z
+    .discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("local"), directory: z.string().optional() }),
+    ])
+    .default({ type: "local" }),
+  dns: z
+    .discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("local"), ttl: z.int().min(0).optional() }),
+    ])
+    .optional(),
+  certificate: z.discriminatedUnion("type", [z.strictObject({ type: z.literal("local-ca") })]).optional(),
+  filtering: z.strictObject({ greetingDelayMs: z.int().min(0).max(60_000).optional() }).optional(),
+  server: z
+    .strictObject({
+      portBase: z.int().optional(),
+      ports: z
+        .strictObject({
+          smtp: z.int().optional(),
+          submission: z.int().optional(),
+          submissions: z.int().optional(),
+          imap: z.int().optional(),
+          imaps: z.int().optional(),
+          dns: z.int().optional(),
+        })
+        .optional(),
+      logLevel: z.enum(["error", "warn", "info", "debug", "trace"]).optional(),
+      tlsLevel: z.enum(["modern", "intermediate"]).optional(),
+      postmasterAddress: z.string().optional(),
+      messageSizeLimit: size.optional(),
+      recipientLimit: z.int().min(1).optional(),
+      defaultQuota: size.optional(),
+      spoofProtection: z.boolean().optional(),
+      requireSignature: z.boolean().optional(),
+      retrySeconds: z.array(z.int().min(1)).optional(),
+      queueLifetimeSeconds: z.int().min(60).optional(),
+    })
+    .optional(),
+}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes">>;
+
+const secretMap = z.record(z.string(), z.string());
+
+/** Where a secret belongs that stands in `mailkeep:mail`. */
+const secretNames: Readonly<Record<string, string>> = {
+  password: "passwords",
+  passwords: "passwords",
+  passwordHash: "passwordHashes",
+  passwordHashes: "passwordHashes",
+};
+
+/**
+ * Reads `mailkeep:mail`, `mailkeep:passwords` and `mailkeep:passwordHashes`.
+ *
+ * @throws {pulumi.RunError} naming the place, what is wrong there and the way out; never a value
+ */
+export function readMailConfig(): MailStackArgs {
+  const config = new pulumi.Config("mailkeep");
+  const given = readObject(config, "mail");
+  if (given === undefined)
+    throw new pulumi.RunError(
+      "mailkeep:mail is missing: it declares the domains and mailboxes of the stack. The guide shows one of ten lines.",
+    );
+  refuseSecrets(given, "mailkeep:mail");
+  return {
+    ...parsed(mail, given, "mailkeep:mail"),
+    ...secretsOf(config, "passwords"),
+    ...secretsOf(config, "passwordHashes"),
+  };
+}
+
+function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes") {
+  const given = readObject(config, key);
+  if (given === undefined) return {};
+  const values = parsed(secretMap, given, `mailkeep:${key}`);
+  for (const [address, value] of Object.entries(values)) {
+    if (value === "")
+      throw new pulumi.RunError(
+        `mailkeep:${key}[${JSON.stringify(address)}] is empty; set it: ${setCommand(key, address)}`,
+      );
+  }
+  return {
+    [key]: Object.fromEntries(
+      Object.entries(values).map(([address, value]) => [address, pulumi.secret(value)]),
+    ),
+  };
+}
+
+function readObject(config: pulumi.Config, key: string): unknown {
+  try {
+    return config.getObject(key);
+  } catch {
+    // The SDK's message would repeat the value.
+    throw new pulumi.RunError(`mailkeep:${key} is not a map.`);
+  }
+}
+
+function parsed<T extends z.ZodType>(schema: T, value: unknown, key: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const lines = misfits(result.error, schema).map(({ path, reason }) => {
+    return `${key}${path === "" ? "" : path.startsWith("[") ? path : `.${path}`} ${reason}`;
+  });
+  throw new pulumi.RunError([...new Set(lines)].join("\n"));
+}
+
+function refuseSecrets(value: unknown, where: string): void {
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      refuseSecrets(item, `${where}[${index}]`);
+    });
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, child] of Object.entries(value)) {
+    const key = secretNames[name];
+    if (key !== undefined) {
+      const { address } = value as { address?: unknown };
+      throw new pulumi.RunError(
+        `${where}.${name} is a secret, and mailkeep:mail is plain text. Take it out there and set it in its own key: ` +
+          setCommand(key, typeof address === "string" ? address : "anna@example.org"),
+      );
+    }
+    refuseSecrets(child, `${where}.${name}`);
+  }
+}
+
+const setCommand = (key: string, address: string) =>
+  `pulumi config set --secret --path 'mailkeep:${key}["${address}"]'`;

@@ -1,0 +1,178 @@
+/**
+ * MailStack: everything a mail host needs, from one typed argument. It only wires: what is declared follows from
+ * `stack-plan.ts` and `stack-records.ts`, which are functions; what happens on the host is the provider's.
+ *
+ * The order is that of the things themselves: directories; keys, certificate, settings; zones, which publish the keys; the
+ * server; then its domains, mailboxes and aliases. The server is healthy without any account.
+ */
+import { resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { Alias } from "./accounts/alias.ts";
+import { DkimKey } from "./accounts/dkim-key.ts";
+import { Domain } from "./accounts/domain.ts";
+import { localPasswords, secretsFile } from "./accounts/local-passwords.ts";
+import { Mailbox } from "./accounts/mailbox.ts";
+import { Certificate } from "./certificate/certificate.ts";
+import { PlanError } from "./dns/plan.ts";
+import type { LeftOut } from "./dns/plan-types.ts";
+import { Provider } from "./host/provider.ts";
+import { MailDirectories } from "./mail-server/mail-directories.ts";
+import { Server } from "./mail-server/server.ts";
+import { Settings } from "./mail-server/settings.ts";
+import { Zone } from "./mail-server/zone.ts";
+import type { MailStackArgs } from "./mail-stack-args.ts";
+import { type Endpoint, planStack, StackMistakes, type StackPlan } from "./stack-plan.ts";
+import { type PublicKey, type StackRecords, stackRecords, zoneOrigins } from "./stack-records.ts";
+
+/**
+ * A mail host with its domains and mailboxes.
+ *
+ * ```ts
+ * const mail = new MailStack("mail", {
+ *   domains: ["example.org"],
+ *   mailboxes: ["anna@example.org"],
+ *   aliases: { "info@example.org": "anna@example.org" },
+ *   host: { type: "local" },
+ * });
+ * export const endpoints = mail.endpoints;
+ * ```
+ */
+export class MailStack extends pulumi.ComponentResource {
+  /** The mail host's full name. */
+  readonly hostname: pulumi.Output<string>;
+  /** Where clients connect. */
+  readonly endpoints: pulumi.Output<readonly Endpoint[]>;
+  /** The addresses one can log in with. */
+  readonly logins: pulumi.Output<readonly string[]>;
+  /** Where made-up passwords lie; undefined when every password is declared. */
+  readonly secretsFile: pulumi.Output<string | undefined>;
+  /** The certificate of the authority that clients are told to trust. */
+  readonly caCertificatePem: pulumi.Output<string>;
+  /** Where the host keeps mail, keys and configuration. */
+  readonly dataDirectory: pulumi.Output<string>;
+  /** Records that are not published, and what would bring each. */
+  readonly recordsLeftOut: pulumi.Output<readonly LeftOut[]>;
+
+  constructor(name: string, args: MailStackArgs, options?: pulumi.ComponentResourceOptions) {
+    super("mailkeep:index:MailStack", name, {}, options);
+    const plan = planned(() => planStack(args));
+    const origins = planned(() => zoneOrigins(plan));
+    const directory = resolve(args.host.directory ?? `.mailkeep/${pulumi.getStack()}`);
+    const own: pulumi.CustomResourceOptions = { parent: this };
+
+    const provider = new Provider(`${name}-host`, { type: args.host.type, directory }, own);
+    const onHost = { ...own, provider };
+    const directories = new MailDirectories(`${name}-directories`, onHost);
+    const inDirectories = { ...onHost, dependsOn: [directories] };
+
+    const keys = plan.domains.flatMap((domain) =>
+      domain.keys.map(
+        ({ selector, role, algorithm }) =>
+          new DkimKey(
+            `${name}-${selector}-${domain.name}`,
+            { domain: domain.name, selector, algorithm, active: role === "current" },
+            inDirectories,
+          ),
+      ),
+    );
+    const certificate = new Certificate(
+      `${name}-certificate`,
+      { names: [...plan.certificateNames], issuer: args.certificate ?? { type: "local-ca" } },
+      inDirectories,
+    );
+    const settings = new Settings(`${name}-settings`, { settings: plan.settings }, inDirectories);
+    const records = recordsOf(plan, keys, certificate, args.dns?.ttl);
+    const zones = origins.map(
+      (origin) =>
+        new Zone(
+          `${name}-${origin}`,
+          { origin, recordSets: records.apply(({ zones }) => zones[origin] ?? {}) },
+          inDirectories,
+        ),
+    );
+    const server = new Server(
+      `${name}-server`,
+      { listeners: [...plan.listeners], restartOn: plan.restartOn },
+      { ...onHost, dependsOn: [directories, ...keys, certificate, settings, ...zones] },
+    );
+
+    const passwords = passwordsOf(args, plan, directory);
+    const domains = new Map(
+      plan.domains.map(({ name: domain }) => [
+        domain,
+        new Domain(`${name}-${domain}`, { domain }, { ...onHost, dependsOn: [server] }),
+      ]),
+    );
+    const inDomain = (domain: string) => ({
+      ...onHost,
+      dependsOn: [server, ...present(domains.get(domain))],
+    });
+    for (const { address, domain, quotaBytes, displayName, passwordPolicy } of plan.mailboxes) {
+      const login = { ...passwords.declared[address], quotaBytes, displayName, passwordPolicy };
+      new Mailbox(`${name}-${address}`, { address, ...login }, inDomain(domain));
+    }
+    for (const { address, domain, targets } of plan.aliases)
+      new Alias(`${name}-${address}`, { address, targets: [...targets] }, inDomain(domain));
+
+    this.hostname = pulumi.output(plan.hostname);
+    this.endpoints = server.id.apply(() => plan.endpoints);
+    this.logins = pulumi.output(plan.mailboxes.map(({ address }) => address));
+    this.secretsFile = pulumi.output(passwords.madeUp ? secretsFile(directory) : undefined);
+    this.caCertificatePem = certificate.caCertificatePem;
+    this.dataDirectory = pulumi.output(directory);
+    this.recordsLeftOut = records.apply(({ leftOut }) => leftOut);
+    this.registerOutputs({
+      hostname: this.hostname,
+      endpoints: this.endpoints,
+      logins: this.logins,
+      secretsFile: this.secretsFile,
+      dataDirectory: this.dataDirectory,
+      recordsLeftOut: this.recordsLeftOut,
+    });
+  }
+}
+
+/** A mistake of whoever declared the stack is told without a stack trace. */
+function planned<T>(plan: () => T): T {
+  try {
+    return plan();
+  } catch (error) {
+    if (error instanceof StackMistakes || error instanceof PlanError)
+      throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}
+
+function recordsOf(
+  plan: StackPlan,
+  keys: readonly DkimKey[],
+  certificate: Certificate,
+  ttl: number | undefined,
+): pulumi.Output<StackRecords> {
+  const publicKeys = keys.map(
+    ({ domain, selector, publicKey }): pulumi.Output<PublicKey> =>
+      pulumi.all({ domain, selector, publicKey }),
+  );
+  return pulumi
+    .all([pulumi.all(publicKeys), certificate.spkiSha256, certificate.nextSpkiSha256])
+    .apply(([found, current, next]) => stackRecords(plan, found, { current, next }, ttl));
+}
+
+type Login = { readonly password: pulumi.Input<string> } | { readonly passwordHash: pulumi.Input<string> };
+
+/** What is declared, and made-up passwords for the rest. */
+function passwordsOf(args: MailStackArgs, plan: StackPlan, directory: string) {
+  const declared: Record<string, Login> = {};
+  for (const { address, spelling } of plan.mailboxes) {
+    const password = args.passwords?.[address] ?? args.passwords?.[spelling];
+    const passwordHash = args.passwordHashes?.[address] ?? args.passwordHashes?.[spelling];
+    if (password !== undefined) declared[address] = { password };
+    else if (passwordHash !== undefined) declared[address] = { passwordHash };
+  }
+  const missing = plan.mailboxes.map(({ address }) => address).filter((address) => !declared[address]);
+  const made = localPasswords(directory, missing, pulumi.runtime.isDryRun() ? "preview" : "keep");
+  for (const [address, password] of Object.entries(made)) declared[address] = { password };
+  return { declared, madeUp: missing.length > 0 };
+}
+
+const present = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

@@ -1,0 +1,365 @@
+/**
+ * The stack as plain values, before any resource is declared: names made canonical, defaults filled in, and every mistake
+ * found that can be found without a host. A function of its arguments.
+ */
+
+import { hostName } from "../mailserver-runtime/dns/records.ts";
+import type { Listener, SettingsInput } from "../mailserver-runtime/settings/schema.ts";
+import { parseAddress, parseDomain } from "./accounts/address.ts";
+import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
+import { listenersOn, localPorts, type Ports } from "./mail-server/ports.ts";
+import { bytesOf } from "./mail-server/size.ts";
+import type {
+  DkimDeclaration,
+  DomainDeclaration,
+  MailboxDeclaration,
+  MailStackArgs,
+  ServerSettings,
+} from "./mail-stack-args.ts";
+
+/** The local host serves its own machine alone. */
+const LOOPBACK = "127.0.0.1";
+const DKIM: Required<DkimDeclaration> = { algorithm: "rsa-2048", current: "mk1", next: "mk2" };
+
+export interface PlannedKey {
+  readonly selector: string;
+  readonly role: "current" | "next";
+  readonly algorithm: DkimAlgorithm;
+}
+
+export interface PlannedDomain {
+  readonly name: string;
+  readonly declaration: DomainDeclaration;
+  readonly keys: readonly PlannedKey[];
+}
+
+export interface PlannedMailbox {
+  readonly address: string;
+  readonly domain: string;
+  /** The address as declared, under which its password is looked up too. */
+  readonly spelling: string;
+  readonly quotaBytes: number;
+  readonly displayName: string | undefined;
+  readonly passwordPolicy: "initial" | "enforced";
+}
+
+export interface PlannedAlias {
+  readonly address: string;
+  readonly domain: string;
+  readonly targets: readonly string[];
+}
+
+/** Where a client connects. */
+export interface Endpoint {
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  /** `tls` begins with TLS (RFC 8314), `starttls` offers it, `none` has none. */
+  readonly security: "tls" | "starttls" | "none";
+}
+
+export interface StackPlan {
+  readonly hostname: string;
+  readonly address: string;
+  readonly domains: readonly PlannedDomain[];
+  readonly mailboxes: readonly PlannedMailbox[];
+  readonly aliases: readonly PlannedAlias[];
+  readonly ports: Ports;
+  readonly listeners: readonly Listener[];
+  readonly settings: SettingsInput;
+  /** The settings that are read once, at the server's start. */
+  readonly restartOn: Readonly<Record<string, unknown>>;
+  readonly certificateNames: readonly string[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A mistake in what was declared. `where` is a path into MailStackArgs. */
+export interface Mistake {
+  readonly where: string;
+  readonly what: string;
+}
+
+/** Everything that is wrong at once, a line each. */
+export class StackMistakes extends Error {
+  override readonly name = "StackMistakes";
+  readonly mistakes: readonly Mistake[];
+
+  constructor(mistakes: readonly Mistake[]) {
+    super(mistakes.map(({ where, what }) => `${where}: ${what}`).join("\n"));
+    this.mistakes = mistakes;
+  }
+}
+
+/** @throws {StackMistakes} */
+export function planStack(args: MailStackArgs): StackPlan {
+  const mistakes: Mistake[] = [];
+  const domains = planDomains(args, mistakes);
+  const hosted = new Set(domains.map(({ name }) => name));
+  const mailboxes = planMailboxes(args, hosted, mistakes);
+  const aliases = planAliases(
+    args,
+    hosted,
+    new Map(mailboxes.map((mailbox, i) => [mailbox.address, i])),
+    mistakes,
+  );
+  const hostname = planHostname(args, domains, mistakes);
+  const ports = planPorts(args.server ?? {}, mistakes);
+  const listeners = listenersOn(LOOPBACK, ports);
+  const settings = planSettings(args, hostname, ports, listeners, mistakes);
+  checkPasswordNames(args, mailboxes, mistakes);
+  if (mistakes.length > 0) throw new StackMistakes(mistakes);
+  return {
+    hostname,
+    address: LOOPBACK,
+    domains,
+    mailboxes,
+    aliases,
+    ports,
+    listeners,
+    settings,
+    restartOn: { dns: settings.dns },
+    certificateNames: [hostname, "localhost"],
+    endpoints: listeners.map(endpointOf),
+  };
+}
+
+function planDomains({ domains }: MailStackArgs, mistakes: Mistake[]): PlannedDomain[] {
+  const seen = new Map<string, string>();
+  if (domains.length === 0)
+    mistakes.push({ where: "domains", what: "is empty: a mail stack has at least one domain" });
+  return domains.flatMap((entry, index) => {
+    const declaration = typeof entry === "string" ? { name: entry } : entry;
+    const where = typeof entry === "string" ? `domains[${index}]` : `domains[${index}].name`;
+    const name = attempt(() => parseDomain(declaration.name), where, declaration.name, mistakes);
+    if (name === undefined) return [];
+    const first = seen.get(name);
+    if (first !== undefined) {
+      mistakes.push({
+        where,
+        what: `${quote(declaration.name)} is declared twice; ${first} is the same domain`,
+      });
+      return [];
+    }
+    seen.set(name, where);
+    return [{ name, declaration, keys: planKeys(declaration.dkim, `domains[${index}].dkim`, mistakes) }];
+  });
+}
+
+function planKeys(declared: DkimDeclaration | undefined, where: string, mistakes: Mistake[]): PlannedKey[] {
+  const { algorithm, current, next } = { ...DKIM, ...declared };
+  if (current === next)
+    mistakes.push({
+      where: `${where}.next`,
+      what: `is the current selector ${quote(current)} too; the next key needs its own`,
+    });
+  return [
+    { selector: current, role: "current", algorithm },
+    { selector: next, role: "next", algorithm },
+  ];
+}
+
+function planMailboxes(
+  { mailboxes = [] }: MailStackArgs,
+  hosted: ReadonlySet<string>,
+  mistakes: Mistake[],
+): PlannedMailbox[] {
+  const seen = new Map<string, string>();
+  return mailboxes.flatMap((entry, index) => {
+    const declared: MailboxDeclaration = typeof entry === "string" ? { address: entry } : entry;
+    const place = `mailboxes[${index}]`;
+    const where = typeof entry === "string" ? place : `${place}.address`;
+    const parsed = attempt(() => parseAddress(declared.address), where, declared.address, mistakes);
+    if (!parsed) return [];
+    const address = `${parsed.local}@${parsed.domain}`;
+    const first = seen.get(address);
+    if (first !== undefined)
+      mistakes.push({
+        where,
+        what: `${quote(declared.address)} is declared twice; ${first} is the same address`,
+      });
+    seen.set(address, where);
+    requireHosted(parsed.domain, hosted, where, declared.address, mistakes);
+    return [
+      {
+        address,
+        domain: parsed.domain,
+        spelling: declared.address,
+        quotaBytes: size(declared.quota, `${place}.quota`, mistakes) ?? 0,
+        displayName: declared.displayName,
+        passwordPolicy: declared.passwordPolicy ?? "initial",
+      },
+    ];
+  });
+}
+
+function planAliases(
+  { aliases = {} }: MailStackArgs,
+  hosted: ReadonlySet<string>,
+  mailboxes: ReadonlyMap<string, number>,
+  mistakes: Mistake[],
+): PlannedAlias[] {
+  const seen = new Map<string, string>();
+  return Object.entries(aliases).flatMap(([spelling, declared]) => {
+    const where = `aliases[${quote(spelling)}]`;
+    const catchAll = spelling.startsWith("@");
+    const parsed = attempt(
+      () => (catchAll ? { local: "", domain: parseDomain(spelling.slice(1)) } : parseAddress(spelling)),
+      where,
+      spelling,
+      mistakes,
+    );
+    if (!parsed) return [];
+    const address = `${parsed.local}@${parsed.domain}`;
+    const mailbox = mailboxes.get(address);
+    if (mailbox !== undefined)
+      mistakes.push({ where, what: `is a mailbox too (mailboxes[${mailbox}]); an address is either` });
+    const first = seen.get(address);
+    if (first !== undefined)
+      mistakes.push({ where, what: `is declared twice; ${first} is the same address` });
+    seen.set(address, where);
+    requireHosted(parsed.domain, hosted, where, spelling, mistakes);
+    const list = typeof declared === "string" ? [declared] : declared;
+    if (list.length === 0) mistakes.push({ where, what: "has no target; name at least one address" });
+    const targets = list.flatMap((target, index) => {
+      const place = typeof declared === "string" ? where : `${where}[${index}]`;
+      const to = attempt(() => parseAddress(target), place, target, mistakes);
+      if (to && `${to.local}@${to.domain}` === address)
+        mistakes.push({ where: place, what: "stands for itself; declare a mailbox instead" });
+      return to ? [`${to.local}@${to.domain}`] : [];
+    });
+    return [{ address, domain: parsed.domain, targets }];
+  });
+}
+
+function planHostname(args: MailStackArgs, domains: readonly PlannedDomain[], mistakes: Mistake[]): string {
+  const wanted = args.hostname ?? (domains[0] && `mail.${domains[0].name}`);
+  if (wanted === undefined) return "";
+  const name = attempt(() => hostName(wanted), "hostname", wanted, mistakes) ?? "";
+  if (name !== "" && !name.includes("."))
+    mistakes.push({ where: "hostname", what: `${quote(wanted)} is not a full name, as in mail.example.org` });
+  return name;
+}
+
+function planPorts(server: ServerSettings, mistakes: Mistake[]): Ports {
+  const ports = localPorts(server);
+  const seen = new Map<number, string>();
+  for (const [service, port] of Object.entries(ports)) {
+    const where =
+      server.ports?.[service as keyof Ports] === undefined ? "server.portBase" : `server.ports.${service}`;
+    if (!Number.isInteger(port) || port < 1024 || port > 65_535)
+      mistakes.push({
+        where,
+        what: `makes ${service}'s port ${port}; without root it is from 1024 to 65535`,
+      });
+    const other = seen.get(port);
+    if (other !== undefined)
+      mistakes.push({ where, what: `gives port ${port} to ${service} and to ${other}` });
+    seen.set(port, service);
+  }
+  return ports;
+}
+
+function planSettings(
+  { server = {}, filtering = {} }: MailStackArgs,
+  hostname: string,
+  ports: Ports,
+  listeners: Listener[],
+  mistakes: Mistake[],
+): SettingsInput {
+  const messageSize = size(server.messageSizeLimit, "server.messageSizeLimit", mistakes);
+  const quota = size(server.defaultQuota, "server.defaultQuota", mistakes);
+  return present({
+    hostname,
+    postmasterAddress: server.postmasterAddress,
+    logLevel: server.logLevel,
+    listeners,
+    tls: present({ level: server.tlsLevel }),
+    message: present({ sizeLimit: messageSize, recipientLimit: server.recipientLimit }),
+    mailbox: present({ sizeLimit: quota }),
+    submission: present({
+      spoofProtection: server.spoofProtection,
+      requireSignature: server.requireSignature,
+    }),
+    // A closed net: the host asks its own name server alone, and mail goes to the port its own MX listens on.
+    dns: { servers: [`${LOOPBACK}:${ports.dns}`], authoritative: { address: LOOPBACK, port: ports.dns } },
+    delivery: {
+      port: ports.smtp,
+      ...present({ retrySeconds: server.retrySeconds && [...server.retrySeconds] }),
+      ...present({ lifetimeSeconds: server.queueLifetimeSeconds }),
+    },
+    greeting: present({ delayMs: filtering.greetingDelayMs }),
+  }) as SettingsInput;
+}
+
+/** A password for nobody is most likely a mistyped address, and would stay unnoticed. */
+function checkPasswordNames(
+  { passwords = {}, passwordHashes = {} }: MailStackArgs,
+  mailboxes: readonly PlannedMailbox[],
+  mistakes: Mistake[],
+): void {
+  const known = new Set(mailboxes.flatMap(({ address, spelling }) => [address, spelling]));
+  for (const [key, map] of Object.entries({ passwords, passwordHashes })) {
+    for (const [address, value] of Object.entries(map)) {
+      const where = `${key}[${quote(address)}]`;
+      if (!known.has(address)) mistakes.push({ where, what: "belongs to no declared mailbox" });
+      else if (value === "") mistakes.push({ where, what: "is empty" });
+    }
+  }
+  for (const { address, spelling } of mailboxes) {
+    const both = [passwords, passwordHashes].every((map) => (map[address] ?? map[spelling]) !== undefined);
+    if (both)
+      mistakes.push({
+        where: `passwordHashes[${quote(spelling)}]`,
+        what: "stands beside a password: give one of them",
+      });
+  }
+}
+
+function endpointOf({ protocol, address, port }: Listener): Endpoint {
+  return { service: protocol, address, port, security: protocol.endsWith("s") ? "tls" : "starttls" };
+}
+
+function requireHosted(
+  domain: string,
+  hosted: ReadonlySet<string>,
+  where: string,
+  spelling: string,
+  mistakes: Mistake[],
+): void {
+  if (hosted.has(domain)) return;
+  mistakes.push({
+    where,
+    what: `${quote(spelling)} is in ${domain}, which is not declared: add it to domains`,
+  });
+}
+
+function size(declared: number | string | undefined, where: string, mistakes: Mistake[]): number | undefined {
+  if (declared === undefined) return undefined;
+  const bytes = bytesOf(declared);
+  if (bytes === undefined)
+    mistakes.push({
+      where,
+      what: `${quote(String(declared))} is no size; write bytes, or a number with K, M, G or T`,
+    });
+  return bytes;
+}
+
+function attempt<T>(parse: () => T, where: string, text: string, mistakes: Mistake[]): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    mistakes.push({
+      where,
+      what: `${quote(text)} ${error instanceof Error ? error.message : String(error)}`,
+    });
+    return undefined;
+  }
+}
+
+/** Without the members that are undefined; without any, undefined itself. */
+function present<T extends object>(values: T): T | undefined {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return entries.length > 0 ? (Object.fromEntries(entries) as T) : undefined;
+}
+
+const quote = (text: string) => JSON.stringify(text);
