@@ -151,7 +151,9 @@ function recordsOf(
 ): pulumi.Output<StackRecords> {
   const publicKeys = keys.map(
     ({ domain, selector, publicKey }): pulumi.Output<PublicKey> =>
-      pulumi.all({ domain, selector, publicKey }),
+      pulumi
+        .all([domain, selector, publicKey])
+        .apply(([ofDomain, named, text]) => ({ domain: ofDomain, selector: named, publicKey: text })),
   );
   return pulumi
     .all([pulumi.all(publicKeys), certificate.spkiSha256, certificate.nextSpkiSha256])

@@ -1,5 +1,5 @@
 /**
- * Operations on the files of a server that does not run: `mailserver-runtime/cli/main.ts admin --root DIR` reads request
+ * Operations on the files of a server that does not run: `mailserver-runtime/cli/main.ts --root DIR admin` reads request
  * lines and answers each. Starting a process costs more than most operations, so requests that wait together travel
  * together, and there is never more than one process: the files have one writer.
  */
@@ -52,7 +52,7 @@ export class OfflineAdmin {
   /** One process for one batch. Settles every request of it, never throws. */
   async #run(batch: Waiting[]): Promise<void> {
     const open = [...batch];
-    const child = spawn(process.execPath, [commandLineMain, "admin", "--root", this.#root], {
+    const child = spawn(process.execPath, [commandLineMain, "--root", this.#root, "admin"], {
       env: runtimeEnvironment(this.#runDirectory),
       stdio: ["pipe", "pipe", "pipe"],
     });
