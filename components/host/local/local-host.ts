@@ -6,7 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { access, mkdir, readFile } from "node:fs/promises";
+import { access, mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import {
@@ -28,7 +28,7 @@ import { ended, identify, isAlive, type ProcessIdentity, signal } from "./proces
 import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
 
 const LOG_FILE = "server.log";
-const LOG_LINES = 12;
+const LOG_LINES = 20;
 const POLL_MS = 25;
 /** How long a process may take to end after its grace, before SIGTERM, and after SIGTERM, before SIGKILL. */
 const STOP_PATIENCE_MS = 3_000;
@@ -43,11 +43,13 @@ class LocalHost implements Host {
   readonly directories: Directories;
   readonly #root: string;
   readonly #offline: OfflineAdmin;
+  readonly #logFile: string;
 
   constructor(root: string) {
     this.#root = root;
     this.description = `this machine (${root})`;
     this.directories = directoriesBelow(root);
+    this.#logFile = join(this.directories.log, LOG_FILE);
     this.#offline = new OfflineAdmin(root, this.directories.run);
   }
 
@@ -118,8 +120,12 @@ class LocalHost implements Host {
       await this.stopServer(10_000, limit);
     }
     await this.#refuseTakenPorts(wanted);
+    const said = await stat(this.#logFile).then(
+      ({ size }) => size,
+      () => 0,
+    );
     const declaration = await this.#spawn(wanted);
-    await this.#becomeHealthy(declaration, wanted, limit);
+    await this.#becomeHealthy(declaration, wanted, limit, said);
   }
 
   async stopServer(graceMs: number, limit: Limit): Promise<void> {
@@ -167,7 +173,7 @@ class LocalHost implements Host {
   }
 
   async #spawn({ version, owner }: StartServer): Promise<Declaration> {
-    const log = openSync(join(this.directories.log, LOG_FILE), "a", 0o600);
+    const log = openSync(this.#logFile, "a", 0o600);
     try {
       const child = spawn(process.execPath, [serverMain, "--root", this.#root], {
         cwd: this.#root,
@@ -190,16 +196,21 @@ class LocalHost implements Host {
   }
 
   /** Healthy: every listener greets and the admin socket answers. A process that is not healthy in time is ended. */
-  async #becomeHealthy(process: ProcessIdentity, wanted: StartServer, limit: Limit): Promise<void> {
+  async #becomeHealthy(
+    process: ProcessIdentity,
+    wanted: StartServer,
+    limit: Limit,
+    logOffset: number,
+  ): Promise<void> {
     for (;;) {
       const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + 2_000) };
       const state = await this.serverState(soon);
       const problem =
         state.kind === "running" ? await firstProblem(wanted, limit) : "its admin socket does not answer yet";
       if (problem === undefined) return;
-      if (!(await isAlive(process))) throw await this.#startFailure("ended while it started");
+      if (!(await isAlive(process))) throw await this.#startFailure("ended while it started", logOffset);
       if (Date.now() >= limit.deadline || limit.signal?.aborted) {
-        const failure = await this.#startFailure(`did not become healthy in time: ${problem}`);
+        const failure = await this.#startFailure(`did not become healthy in time: ${problem}`, logOffset);
         await signal(process, "SIGTERM");
         if (!(await ended(process, STOP_PATIENCE_MS))) await signal(process, "SIGKILL");
         throw failure;
@@ -208,13 +219,13 @@ class LocalHost implements Host {
     }
   }
 
-  async #startFailure(what: string): Promise<HostError> {
-    const file = join(this.directories.log, LOG_FILE);
-    const text = await readFile(file, "utf8").catch(() => "");
-    const lines = text.trimEnd().split("\n").slice(-LOG_LINES);
+  /** Quotes what the log says since this start. */
+  async #startFailure(what: string, logOffset: number): Promise<HostError> {
+    const log = await readFile(this.#logFile).catch(() => Buffer.alloc(0));
+    const lines = log.subarray(logOffset).toString("utf8").trimEnd().split("\n").slice(-LOG_LINES);
     return new HostError(
       "unhealthy",
-      `The mail server ${what}. The end of ${file}:\n${lines.map((line) => `  ${line.slice(0, 500)}`).join("\n")}`,
+      `The mail server ${what}. The end of ${this.#logFile}:\n${lines.map((line) => `  ${line.slice(0, 500)}`).join("\n")}`,
     );
   }
 }
