@@ -135,7 +135,7 @@ async function visible(server: BenchServer, user: string, expected: number): Pro
   try {
     for (const deadline = Date.now() + 120_000; ; ) {
       const status = await client.status("INBOX", { messages: true });
-      const messages = (status && status.messages) || 0;
+      const messages = status ? (status.messages ?? 0) : 0;
       if (messages === expected) return;
       if (messages > expected || Date.now() > deadline)
         throw new Error(`${user} has ${messages} messages where ${expected} were accepted`);

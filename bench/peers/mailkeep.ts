@@ -73,7 +73,7 @@ export const mailkeep: BenchPeer = {
 async function admin(directory: string, request: object): Promise<void> {
   const child = spawn(
     process.execPath,
-    [path.join(root, "mailserver-runtime/cli/main.ts"), "admin", "--root", directory],
+    [path.join(root, "mailserver-runtime/cli/main.ts"), "--root", directory, "admin"],
     {
       stdio: ["pipe", "inherit", "inherit"],
     },

@@ -10,7 +10,7 @@ import { logFileName } from "../net/pino-log.ts";
 /** The newest bytes of the log that are searched. */
 const WINDOW = 16 * 1024 * 1024;
 /** Log fields that tie lines to each other. */
-const idFields = ["queueId", "transactionId"] as const;
+const idFields = ["id", "queueId"] as const;
 
 export interface TraceEvent {
   /** Milliseconds since the epoch. */

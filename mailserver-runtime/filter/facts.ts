@@ -1,13 +1,16 @@
 /** The facts of one message from mailauth: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617), DMARC (RFC 9989). */
 import { Readable } from "node:stream";
 import type { ARCData, ARCResult, DNSResolver } from "mailauth";
+import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { MessageContent } from "../message/content.ts";
 import type { Facts } from "./check.ts";
 import { mailauth } from "./mailauth.ts";
 import type { InboundMessage } from "./pipeline.ts";
 
 /** Facts of `message`, as seen by `hostname` through `resolver`. */
-export function factsOf(message: InboundMessage, hostname: string, resolver: DNSResolver): Facts {
+export function factsOf(message: InboundMessage, hostname: string, lookUp: MailauthResolver): Facts {
+  // The library's type names the answer's shape for each record type; ours follows its documentation.
+  const resolver = lookUp as DNSResolver;
   const dkim = once(() => mailauth().dkimVerify(input(message.content), { resolver, sender: message.from }));
   const spf = once(() =>
     mailauth().spf({

@@ -4,7 +4,7 @@
  * that fails is a finding, and its stated behaviour decides whether the mail goes on or comes back later.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DNSResolver } from "mailauth";
+import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { Check, CheckResult } from "./check.ts";
 import { arcCheck } from "./checks/arc.ts";
@@ -20,7 +20,7 @@ export const checks: readonly Check[] = [dkimCheck, spfCheck, arcCheck, dmarcChe
 export interface InboundFilterOptions {
   /** The server's name, as SPF macros and results use it. */
   readonly hostname: () => string;
-  readonly resolver: DNSResolver;
+  readonly resolver: MailauthResolver;
   readonly log: Log;
   readonly checks?: readonly Check[];
 }

@@ -1,0 +1,207 @@
+/**
+ * The whole server in one process: the rooms put together, in the order in which they depend on each other.
+ *
+ * Nothing is decided here. Each room gets what it asks for; the snapshot and the certificates are asked for
+ * anew by every session, so that a changed file is in force with the next command. Ports open last, when
+ * everything behind them stands, and close first.
+ */
+import type { LiveServer } from "./admin/context.ts";
+import { type AdminServer, startAdminServer } from "./admin/server.ts";
+import { createAuthenticator } from "./auth/account-authenticator.ts";
+import { verifyPassword } from "./auth/password/password.ts";
+import { openConfiguration } from "./config/configuration.ts";
+import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
+import { startNameServer } from "./dns/server.ts";
+import { createResolver } from "./dns/stub-resolver.ts";
+import { createInboundFilter } from "./filter/inbound-filter.ts";
+import { createSigner } from "./filter/signer.ts";
+import { serveImap } from "./imap/serve.ts";
+import { clearSpool } from "./message/spooled-content.ts";
+import type { Connection } from "./net/connection.ts";
+import { type Listening, listen } from "./net/listen.ts";
+import { type OpenLog, openLog } from "./net/pino-log.ts";
+import { openQueue } from "./queue/open-queue.ts";
+import { routeRecipient, senderRefusal } from "./routing/routing.ts";
+import type { Directories } from "./settings/directories.ts";
+import type { Listener, Protocol } from "./settings/schema.ts";
+import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
+import type { SmtpServices } from "./smtp/services.ts";
+import type { SmtpMode } from "./smtp/session.ts";
+import { openMaildirStore } from "./store/maildir/store.ts";
+import { loadTlsContexts } from "./tls/contexts.ts";
+
+export interface ServerOptions {
+  readonly directories: Directories;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The version of this software. */
+  readonly version: string;
+  /** Log lines go to standard output as well. */
+  readonly logToStdout: boolean;
+  /** Asked for by an administrator; `main.ts` ends the process then. */
+  readonly onStopRequested: (graceMs: number) => void;
+}
+export interface RunningServer {
+  readonly log: OpenLog;
+  /** Ports as they are bound. */
+  listeners(): readonly { readonly protocol: string; readonly address: string; readonly port: number }[];
+  /** Reads all files again, and opens the log file anew (SIGHUP). */
+  reload(): Promise<void>;
+  /** No new connections; what is under way may end within `graceMs`; everything acknowledged is on disk throughout. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Starts everything; rejects with the first thing that cannot be had, and leaves nothing running then. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { directories, env, version } = options;
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const startedAt = new Date();
+  try {
+    const output = openLog({ directory: directories.log, level: "info", stdout: options.logToStdout });
+    const { log } = output;
+    closers.push(() => output.flush());
+    const configuration = await openConfiguration(directories, { log, env });
+    closers.push(() => configuration.close());
+    const snapshot = () => configuration.current();
+    const settings = () => snapshot().settings;
+    output.setLevel(settings().logLevel);
+    configuration.onChange((next) => output.setLevel(next.settings.logLevel));
+
+    const { authoritative } = settings().dns;
+    const nameServer =
+      authoritative &&
+      (await startNameServer({ ...authoritative, zoneDirectory: `${directories.config}/zones`, log }));
+    closers.push(() => nameServer?.close());
+    const resolver = createResolver({ servers: settings().dns.servers });
+    closers.push(() => resolver.close());
+
+    const spool = { directory: `${directories.state}/incoming` };
+    const [tls, store] = await Promise.all([
+      loadTlsContexts(directories, settings(), log, { env }),
+      openMaildirStore({ directories, log }),
+      clearSpool(spool.directory),
+    ]);
+    closers.push(
+      () => tls.close(),
+      () => store.close(),
+    );
+    const authenticator = createAuthenticator({
+      snapshot,
+      verifyPassword,
+      masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
+      log,
+    });
+    closers.push(() => authenticator.close());
+    const queue = await openQueue({
+      directory: `${directories.state}/queue`,
+      snapshot,
+      resolver,
+      store,
+      log,
+    });
+
+    const services: SmtpServices = {
+      snapshot,
+      routeRecipient,
+      senderRefusal,
+      store,
+      queue,
+      filter: createInboundFilter({
+        hostname: () => settings().hostname,
+        resolver: toMailauthResolver(resolver),
+        log,
+      }),
+      signer: createSigner(snapshot, log),
+      authenticator,
+      offersTls: tls.status().length > 0,
+      deliversDirectly: (senderDomain, route) =>
+        settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
+      spool,
+      log,
+    };
+    const smtp = (mode: SmtpMode) => (connection: Connection) => serveSmtp(connection, { ...services, mode });
+    const imap = (connection: Connection) =>
+      serveImap(connection, {
+        store,
+        authenticator,
+        hostname: settings().hostname,
+        log,
+        startTls: tls.status().length > 0,
+        limits: { message: settings().message.sizeLimit },
+      });
+    const served: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>> = {
+      smtp: smtp("mx"),
+      submission: smtp("submission"),
+      submissions: smtp("submission"),
+      lmtp: smtp("lmtp"),
+      imap,
+      imaps: imap,
+    };
+
+    const open: { readonly listener: Listener; readonly listening: Listening }[] = [];
+    closers.push(() => Promise.all(open.map(({ listening }) => listening.close(0))));
+    for (const listener of settings().listeners) {
+      const onConnection = served[listener.protocol];
+      if (!onConnection) {
+        log.error({ event: "listener-unknown", protocol: listener.protocol, port: listener.port });
+        continue;
+      }
+      const refusal = listener.protocol === "smtp" ? connectionRefusal : undefined;
+      const listening = await listen({ listener, tls: tls.contexts, onConnection, refusal, log });
+      open.push({ listener, listening });
+    }
+    const listeners = () =>
+      open.map(({ listener: { protocol, address }, listening }) => ({
+        protocol,
+        address,
+        port: listening.port,
+      }));
+
+    async function reload(): Promise<void> {
+      output.reopen();
+      await configuration.reload();
+      await Promise.all([tls.reload(), nameServer?.reload()]);
+    }
+    const live: LiveServer = {
+      configuration,
+      startedAt,
+      listeners,
+      problems: () => nameServer?.problems().map((one) => ({ ...one })) ?? [],
+      queueList: async () => ({
+        entries: (await queue.list()).map((entry) => ({ ...entry, recipients: [...entry.recipients] })),
+      }),
+      queueRetry: async (id) => ({ retried: await queue.retry(id) }),
+      reload: () => Promise.all([tls.reload(), nameServer?.reload()]),
+      stop: options.onStopRequested,
+    };
+    const admin: AdminServer = await startAdminServer({ directories, version, live, log });
+    log.info({
+      event: "started",
+      version,
+      pid: process.pid,
+      listeners: listeners(),
+      accounts: snapshot().accountCount,
+    });
+
+    return {
+      log: output,
+      listeners,
+      reload,
+      async stop(graceMs) {
+        log.info({ event: "stopping", graceMs });
+        await admin.close();
+        await Promise.all([...open.map(({ listening }) => listening.close(graceMs)), queue.close(graceMs)]);
+        await authenticator.close();
+        await store.close();
+        resolver.close();
+        tls.close();
+        await nameServer?.close();
+        await configuration.close();
+        log.info({ event: "stopped" });
+        output.flush();
+      },
+    };
+  } catch (error) {
+    for (const close of closers.reverse()) await close();
+    throw error;
+  }
+}
