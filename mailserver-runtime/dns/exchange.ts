@@ -127,6 +127,8 @@ function matching(octets: Buffer, id: number, exchange: Exchange): Message | und
   if (question === undefined)
     return message.rcode === RCODES.FORMERR || message.rcode === RCODES.NOTIMP ? message : undefined;
   const asked =
-    question.name.toLowerCase() === exchange.name && question.type === exchange.type && question.isInternet;
+    question.name.toLowerCase() === exchange.name &&
+    question.type === exchange.type &&
+    question.class === "IN";
   return asked ? message : undefined;
 }

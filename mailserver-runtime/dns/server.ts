@@ -122,7 +122,7 @@ export function answerQuery(zones: Zones, octets: Buffer, transport: "udp" | "tc
   function respond(): Response {
     const refused = { authoritative: false, answers: [], authorities: [] };
     if (query!.edns !== undefined && query!.edns.version !== 0) return { rcode: "BADVERS", ...refused };
-    if (!question!.isInternet || question!.type === "AXFR" || question!.type === "IXFR")
+    if (question!.class !== "IN" || question!.type === "AXFR" || question!.type === "IXFR")
       return { rcode: "REFUSED", ...refused };
     return answerFrom(zones, { name: question!.name.toLowerCase(), type: question!.type });
   }

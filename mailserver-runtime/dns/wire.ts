@@ -44,7 +44,8 @@ export interface Question {
   readonly name: string;
   /** The type's mnemonic; for types unknown here whatever dns-packet calls them. */
   readonly type: string;
-  readonly isInternet: boolean;
+  /** "IN", or another class's mnemonic. */
+  readonly class: string;
 }
 
 export interface Edns {
@@ -164,7 +165,7 @@ function encodeSections(query: Message, response: Response, extraFlags: number):
     questions: query.questions.map((question) => ({
       name: question.name,
       type: question.type as packet.RecordType,
-      class: "IN",
+      class: question.class as packet.RecordClass,
     })),
     answers: response.answers.map(toWire),
     authorities: response.authorities.map(toWire),
@@ -205,7 +206,7 @@ function toMessage(header: Header, flags: number, decoded: packet.DecodedPacket)
     questions: (decoded.questions ?? []).map((question) => ({
       name: question.name,
       type: question.type,
-      isInternet: question.class === "IN",
+      class: question.class ?? "IN",
     })),
     answers: fromSection(decoded.answers),
     authorities: fromSection(decoded.authorities),

@@ -1,0 +1,89 @@
+/**
+ * What the tests of this room share: a directory of zones, real name servers started on loopback ports, and the rule
+ * that a missing tool skips a test on a desk and fails it in CI.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import dgram from "node:dgram";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+/** A temporary directory with these files, removed after the test. */
+export async function directoryWith(
+  t: { after(run: () => Promise<void>): void },
+  files: Readonly<Record<string, string>>,
+) {
+  const directory = await mkdtemp(path.join(os.tmpdir(), "mailkeep-dns-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(directory, name), text);
+  return directory;
+}
+
+/** Whether the program can be run; otherwise the test is skipped with the reason, or fails where CI is set. */
+export function hasTool(t: TestContext, program: string, debianPackage: string): boolean {
+  const paths = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"].join(":");
+  try {
+    execFileSync("/bin/sh", ["-c", `command -v ${program}`], { env: { ...process.env, PATH: paths } });
+    return true;
+  } catch {
+    const reason = `${program} is missing (Debian package ${debianPackage})`;
+    if (process.env.CI) throw new Error(`${reason}, and CI must have it`);
+    t.skip(reason);
+    return false;
+  }
+}
+
+/** Runs a program to its end and gives what it printed. */
+export async function run(program: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { timeout: 20_000 });
+  return stdout;
+}
+
+/** A port that is free for UDP and TCP on the loopback at this moment. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const socket = dgram.createSocket("udp4").bind(port, "127.0.0.1");
+  await new Promise((resolve, reject) => socket.once("listening", resolve).once("error", reject));
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
+}
+
+/** Starts a program that serves until the test ends; `ready` is tried until it is true. */
+export async function serve(
+  t: TestContext,
+  program: string,
+  args: string[],
+  ready: () => Promise<boolean>,
+): Promise<ChildProcess> {
+  const child = spawn(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    output += chunk;
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  t.after(async () => {
+    child.kill("SIGTERM");
+    const hard = setTimeout(() => child.kill("SIGKILL"), 3000);
+    await exited;
+    clearTimeout(hard);
+  });
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${output}`);
+    if (await ready()) return child;
+    await sleep(50);
+  }
+  throw new Error(`${program} did not get ready: ${output}`);
+}
