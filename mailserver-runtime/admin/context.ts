@@ -22,6 +22,8 @@ export interface LiveServer {
   problems?(): OperationAnswer<"status">["problems"];
   queueList(): Promise<OperationAnswer<"queue.list">>;
   queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
+  /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */
+  reload?(): Promise<unknown>;
   /** Begins to stop; resolves at once, before anything has ended. */
   stop(graceMs: number): void;
 }

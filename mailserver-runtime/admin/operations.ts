@@ -7,9 +7,8 @@
  * Requests are checked against the contract before anything happens; answers carry no secret. The rows
  * stand in one file for each kind of object.
  */
-import { join } from "node:path";
 import { InvalidAddress } from "../config/address.ts";
-import { LockHeld, withLock } from "../config/lock.ts";
+import { LockHeld } from "../config/lock.ts";
 import { BrokenStackFile } from "../config/stack/files.ts";
 import { BrokenCertificate } from "../tls/certificate-files.ts";
 import { aliasOperations } from "./aliases.ts";
@@ -27,6 +26,7 @@ import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
+import { asOnlyWriter } from "./writers-lock.ts";
 import { zoneOperations } from "./zones.ts";
 
 const performers: Performers = {
@@ -39,11 +39,6 @@ const performers: Performers = {
   ...certificateOperations,
   ...zoneOperations,
 };
-
-/** The lock of all who write below the config directory and the keys. */
-export function writersLock(context: AdminContext): string {
-  return join(context.directories.state, "admin.lock");
-}
 
 /**
  * Performs one operation.
@@ -85,8 +80,9 @@ export async function performUnchecked(
   const run = () => row.perform(checked.data as never, context);
   try {
     if (row.effect === "reads") return await run();
-    const answer = await withLock(writersLock(context), run);
+    const answer = await asOnlyWriter(context.directories, run);
     await context.live?.configuration.reload();
+    await context.live?.reload?.();
     return answer;
   } catch (error) {
     throw failure(name, error);

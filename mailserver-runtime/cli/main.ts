@@ -23,10 +23,11 @@ const commands: Readonly<Record<string, Command>> = {
 async function main(argv: readonly string[]): Promise<number> {
   const args = [...argv];
   let root: string | undefined;
-  // Only in front: what follows a subcommand is its own.
-  if (args[0] === "--root") {
-    root = args[1];
-    args.splice(0, 2);
+  // Before or just behind the command: what follows a subcommand is its own.
+  const at = args.slice(0, 2).indexOf("--root");
+  if (at >= 0) {
+    root = args[at + 1];
+    args.splice(at, 2);
     if (root === undefined) throw new CommandError("--root needs a directory", 2);
   }
   const name = basename(process.argv[1] ?? "") === "setup" ? "setup" : args.shift();
