@@ -217,6 +217,20 @@ export const operations = {
     request: z.strictObject({ id: z.string().optional() }),
     answer: z.strictObject({ retried: z.int() }),
   },
+  /** One message's way through the server, from its newest log lines; empty when the log does not know it. */
+  trace: {
+    request: z.strictObject({ messageId: z.string().min(1).max(998) }),
+    answer: z.strictObject({
+      events: z.array(
+        z.strictObject({
+          /** Milliseconds since the epoch. */
+          at: z.number(),
+          event: z.string(),
+          fields: z.record(z.string(), z.unknown()),
+        }),
+      ),
+    }),
+  },
   /** Ends the server after the answer: no new connections, deliveries under way get `graceMs`. */
   stop: {
     request: z.strictObject({ graceMs: z.int().min(0).default(10_000) }),

@@ -26,6 +26,7 @@ import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
+import { traceOperations } from "./trace.ts";
 import { asOnlyWriter } from "./writers-lock.ts";
 import { zoneOperations } from "./zones.ts";
 
@@ -38,6 +39,7 @@ const performers: Performers = {
   ...dkimOperations,
   ...certificateOperations,
   ...zoneOperations,
+  ...traceOperations,
 };
 
 /**

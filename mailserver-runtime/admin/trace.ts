@@ -6,6 +6,7 @@
 import { open } from "node:fs/promises";
 import * as path from "node:path";
 import { logFileName } from "../net/pino-log.ts";
+import type { Performers } from "./context.ts";
 
 /** The newest bytes of the log that are searched. */
 const WINDOW = 16 * 1024 * 1024;
@@ -33,6 +34,16 @@ export async function traceMessage(logDirectory: string, messageId: string): Pro
     )
     .map(({ time, event, ...fields }) => ({ at: Number(time), event: String(event ?? ""), fields }));
 }
+
+export const traceOperations: Performers<"trace"> = {
+  trace: {
+    effect: "reads",
+    async perform({ messageId }, context) {
+      const events = await traceMessage(context.directories.log, messageId);
+      return { events: events.map(({ at, event, fields }) => ({ at, event, fields: { ...fields } })) };
+    },
+  },
+};
 
 async function newestLines(file: string): Promise<Record<string, unknown>[]> {
   let text: string;
