@@ -17,6 +17,7 @@ import {
   encodeBareResponse,
   encodeResponse,
   framed,
+  type Question,
   type Response,
   UDP_PAYLOAD,
 } from "./wire.ts";
@@ -110,8 +111,7 @@ export function answerQuery(zones: Zones, octets: Buffer, transport: "udp" | "tc
   if (header.opcode !== OPCODE_QUERY) return encodeBareResponse(header, "NOTIMP");
   const query = decodeMessage(octets);
   const question = query?.questions[0];
-  // A name beyond printable ASCII cannot be repeated octet by octet in the answer, and no zone here has one.
-  if (query === undefined || question === undefined || !/^[!-~]*$/.test(question.name))
+  if (query === undefined || question === undefined || !canBeRepeated(question))
     return encodeBareResponse(header, "FORMERR");
   const limit =
     transport === "tcp"
@@ -126,6 +126,11 @@ export function answerQuery(zones: Zones, octets: Buffer, transport: "udp" | "tc
       return { rcode: "REFUSED", ...refused };
     return answerFrom(zones, { name: question!.name.toLowerCase(), type: question!.type });
   }
+}
+
+/** Whether an answer can repeat the question octet by octet; names beyond ASCII are in no zone here. */
+function canBeRepeated(question: Question): boolean {
+  return /^[!-~]*$/.test(question.name) && !question.class.startsWith("UNKNOWN");
 }
 
 /** Answers queries behind their length, one after another; a client that does not read stops being read from. */
