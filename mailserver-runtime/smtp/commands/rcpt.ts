@@ -1,0 +1,83 @@
+/** RCPT (RFC 5321 §4.1.1.3): the recipient is decided here, by routing and quota, not after the message came. */
+import { formatAddress, needsSmtpUtf8 } from "../../message/address.ts";
+import type { Route } from "../../routing/route.ts";
+import type { Command } from "../command.ts";
+import { parsePathArgument } from "../grammar.ts";
+import { recipientParameters } from "../parameters.ts";
+import { quotaOf } from "../reception.ts";
+import { type Reply, refusalReply, replies } from "../reply.ts";
+import type { Session, Transaction } from "../session.ts";
+
+type OpenRoute = Exclude<Route, { readonly kind: "refused" }>;
+
+export const rcpt: Command = {
+  verb: "RCPT",
+  modes: ["mx", "submission", "lmtp"],
+  endsGroup: false,
+  idle: false,
+  run(session, argument) {
+    const { transaction } = session;
+    if (transaction === undefined) return replies.mailFirst;
+    if (transaction.bdat !== undefined) return replies.inBdat;
+    const path = parsePathArgument(argument, "TO:");
+    if (path === undefined) return replies.syntax;
+    if (path === "path" || path.mailbox === "null") return replies.badRecipient;
+    if (path.parameters.size > 0 && !session.extended) return replies.unknownParameter;
+    const parameters = recipientParameters(path.parameters);
+    if ("wire" in parameters) return parameters;
+    const { mailbox } = path;
+    if (mailbox !== "postmaster" && needsSmtpUtf8(mailbox) && transaction.parameters.smtpUtf8 !== true)
+      return replies.utf8Required;
+    const { snapshot, recipients, seen } = transaction;
+    if (recipients.length >= snapshot.settings.message.recipientLimit) return replies.tooManyRecipients;
+
+    const address = mailbox === "postmaster" ? "postmaster" : formatAddress(mailbox);
+    if (seen.has(address)) return replies.recipientOk;
+    const routes: OpenRoute[] = [];
+    for (const route of session.services.routeRecipient(snapshot, address)) {
+      if (route.kind === "refused")
+        return refuse(session, transaction, address, refusalReply(route.refusal), route.refusal.text);
+      // Who has not logged in reaches remote hosts only through an alias of ours (DESIGN D9).
+      if (route.kind === "remote" && !route.forwarded && session.account === undefined)
+        return refuse(session, transaction, address, replies.relayDenied, "relay access denied");
+      routes.push(route);
+    }
+    const accept = () => {
+      seen.add(address);
+      recipients.push({ address, routes, parameters });
+      return replies.recipientOk;
+    };
+    const limited = routes.filter(
+      (route) => route.kind === "local" && quotaOf(transaction, route.account) > 0,
+    );
+    if (limited.length < routes.length || limited.length === 0) return accept();
+    return overQuota(session, transaction, limited).then((full) =>
+      full === undefined ? accept() : refuse(session, transaction, address, full, "mailbox is full"),
+    );
+  },
+};
+
+/** Refuses when no target of the recipient has room; where one has, the others are the store's to decide. */
+async function overQuota(
+  session: Session,
+  transaction: Transaction,
+  routes: readonly OpenRoute[],
+): Promise<Reply | undefined> {
+  const size = transaction.parameters.size ?? 0;
+  let answer: Reply | undefined;
+  for (const route of routes) {
+    if (route.kind !== "local") return undefined;
+    const quota = quotaOf(transaction, route.account);
+    const { bytes } = await session.services.store.usage(route.account);
+    if (bytes < quota && bytes + size <= quota) return undefined;
+    answer = size > quota ? replies.largerThanQuota : replies.mailboxFull;
+  }
+  return answer;
+}
+
+function refuse(session: Session, transaction: Transaction, to: string, answer: Reply, why: string): Reply {
+  const { id, from } = transaction;
+  const { code, status } = answer;
+  session.log.warn({ event: "refused", stage: "RCPT", id, code, status, from, to }, why);
+  return answer;
+}

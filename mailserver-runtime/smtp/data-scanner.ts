@@ -1,0 +1,157 @@
+/**
+ * The bytes between 354 and the final dot (RFC 5321 §4.1.1.4, §4.5.2): finds the end, undoes dot-stuffing,
+ * and refuses what makes two servers see two different ends.
+ *
+ * SMTP smuggling lives on servers that end a message at anything but CR LF "." CR LF. Here only that ends
+ * one, and a CR without LF or an LF without CR anywhere makes the message refused as a whole, so that
+ * nothing we pass on can be read in two ways by the next server either. A client whose lines end in LF alone
+ * would wait for ever for its reply; its end is seen too, but only to refuse and then to hang up.
+ *
+ * Bytes are looked at with `Buffer.indexOf`, a line at a time; what goes on are views of the chunks.
+ */
+
+export type DataFault = "bare-lf" | "bare-cr" | "line-too-long";
+
+const LF = 10;
+const CR = 13;
+const DOT = 46;
+
+type State =
+  | "line-start"
+  | "text"
+  | "cr" // a CR whose LF has not come yet
+  | "dot" // a dot at the start of a line, held back
+  | "dot-cr";
+
+export class DataScanner {
+  /** The first thing that was wrong; the message is to be refused, but read to its end. */
+  fault: DataFault | undefined;
+  /** The end was no CR LF "." CR LF: after the reply the connection must end. Only ever true with a fault. */
+  unclearEnd = false;
+  #state: State = "line-start";
+  #lineLimit: number;
+  #lineLength = 0;
+  /** The line before ended in LF alone. */
+  #afterBareLf = false;
+
+  /** `lineLimit`: longest line in bytes without its end. */
+  constructor(lineLimit: number) {
+    this.#lineLimit = lineLimit;
+  }
+
+  /**
+   * Scans a chunk and gives its content to `emit`, in order. Returns how many bytes belong to the message with
+   * its end mark, or -1 when the end has not come.
+   */
+  scan(chunk: Buffer, emit: (piece: Buffer) => void): number {
+    const length = chunk.length;
+    let at = 0;
+    let from = 0;
+    // Where the next CR and LF stand; kept while they lie ahead, so that no byte is searched twice.
+    let cr = -1;
+    let lf = -1;
+    while (at < length) {
+      switch (this.#state) {
+        case "line-start":
+          if (chunk[at] === DOT) {
+            if (at > from) emit(chunk.subarray(from, at));
+            at++;
+            from = at;
+            this.#state = "dot";
+            break;
+          }
+          this.#state = "text";
+          break;
+        case "text": {
+          if (cr < at) cr = searched(chunk, CR, at);
+          if (lf < at) lf = searched(chunk, LF, at);
+          const stop = Math.min(cr, lf);
+          this.#lineLength += stop - at;
+          if (this.#lineLength > this.#lineLimit) this.fault ??= "line-too-long";
+          at = stop + 1;
+          if (stop === length) at = length;
+          else if (stop === cr) this.#state = "cr";
+          else this.#bareLf();
+          break;
+        }
+        case "cr":
+          if (chunk[at] === LF) {
+            at++;
+            this.#newLine(false);
+          } else {
+            this.fault ??= "bare-cr";
+            this.#state = "text";
+          }
+          break;
+        case "dot":
+          if (chunk[at] === CR) {
+            at++;
+            this.#state = "dot-cr";
+          } else if (chunk[at] === LF) {
+            this.fault ??= "bare-lf";
+            this.unclearEnd = true;
+            return at + 1;
+          } else {
+            this.#state = "text";
+          }
+          break;
+        case "dot-cr":
+          if (chunk[at] === LF) {
+            this.unclearEnd = this.#afterBareLf;
+            return at + 1;
+          }
+          this.fault ??= "bare-cr";
+          from = at;
+          this.#state = "text";
+          break;
+      }
+    }
+    if (this.#state !== "dot" && this.#state !== "dot-cr" && from < length)
+      emit(from === 0 ? chunk : chunk.subarray(from));
+    return -1;
+  }
+
+  /** A chunk of BDAT (RFC 3030): lines are held to the same rules, but a dot is a byte like any other. */
+  check(chunk: Buffer): void {
+    const length = chunk.length;
+    let cr = -1;
+    let lf = -1;
+    for (let at = 0; at < length; ) {
+      if (this.#state === "cr") {
+        if (chunk[at] === LF) {
+          at++;
+          this.#newLine(false);
+        } else this.fault ??= "bare-cr";
+      }
+      this.#state = "text";
+      if (cr < at) cr = searched(chunk, CR, at);
+      if (lf < at) lf = searched(chunk, LF, at);
+      const stop = Math.min(cr, lf);
+      this.#lineLength += stop - at;
+      if (this.#lineLength > this.#lineLimit) this.fault ??= "line-too-long";
+      at = stop + 1;
+      if (stop === cr && stop < length) this.#state = "cr";
+      else if (stop === lf && stop < length) this.#bareLf();
+    }
+  }
+  /** The end of what `check` has seen: a CR may not stand last. */
+  finish(): void {
+    if (this.#state === "cr") this.fault ??= "bare-cr";
+  }
+
+  #bareLf(): void {
+    this.fault ??= "bare-lf";
+    this.#newLine(true);
+  }
+  #newLine(bare: boolean): void {
+    this.#afterBareLf = bare;
+    this.#lineLength = 0;
+    this.#state = "line-start";
+  }
+}
+
+/** The position of a byte from `at` on, or the chunk's length. */
+function searched(chunk: Buffer, byte: number, at: number): number {
+  const found = chunk.indexOf(byte, at);
+  return found === -1 ? chunk.length : found;
+}

@@ -1,0 +1,113 @@
+/**
+ * Makes one message durable for all its recipients, or for none (DESIGN D8): after this, and only then, the
+ * client hears 250.
+ *
+ * What leaves through the queue is queued first, because a queued message can be taken back and a stored one
+ * cannot. Then the store gets the local copies. Where some of them fail, they are queued from the same bytes;
+ * where even that is not possible, the queued part is withdrawn and the client keeps the message: copies
+ * already stored become duplicates when it comes again, which the log says. Where no copy at all could be
+ * kept, the client is told so at once.
+ */
+import type { MessageContent } from "../message/content.ts";
+import type { EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
+import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
+import { type Reply, replies } from "./reply.ts";
+import type { Session } from "./session.ts";
+
+export interface LocalCopy extends DeliveryRecipient {
+  /** The same recipient for the queue: the account's address, since an alias would deliver again to all its targets. */
+  readonly recipient: EnvelopeRecipient;
+}
+export interface DurableMessage {
+  readonly id: string;
+  readonly receivedAt: number;
+  /** What local copies hold. */
+  readonly content: MessageContent;
+  readonly local: readonly LocalCopy[];
+  /** Who gets it through the queue; the envelope's recipients may be empty. */
+  readonly queued: QueueSubmission;
+}
+export type Durable =
+  | {
+      readonly ok: true;
+      readonly queueId: string | undefined;
+      readonly stored: number;
+      readonly requeued: number;
+    }
+  | { readonly ok: false; readonly reply: Reply };
+
+export async function makeDurable(session: Session, message: DurableMessage): Promise<Durable> {
+  const remote = message.queued.envelope.recipients;
+  let queueId: string | undefined;
+  try {
+    if (remote.length > 0) queueId = await enqueue(session, message, remote);
+  } catch (error) {
+    return { ok: false, reply: queueFailure(session, message, error) };
+  }
+  const outcomes = await deliver(session, message);
+  const failures = outcomes.filter((outcome) => !outcome.stored);
+  for (const { account, error } of failures)
+    session.log.error({ event: "store-failed", id: message.id, account, code: error.code }, error.message);
+  const stored = outcomes.length - failures.length;
+  const [first] = failures;
+  if (first === undefined) return { ok: true, queueId, stored, requeued: 0 };
+  if (stored === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
+  const failed = new Set(failures.map(({ account }) => account));
+  const again = message.local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
+  try {
+    const requeuedId = await enqueue(session, message, again);
+    return { ok: true, queueId: queueId ?? requeuedId, stored, requeued: again.length };
+  } catch (error) {
+    const reply = queueFailure(session, message, error);
+    if (queueId !== undefined) await withdraw(session, message, queueId);
+    for (const outcome of outcomes)
+      if (outcome.stored)
+        session.log.error(
+          { event: "duplicate-possible", id: message.id, account: outcome.account },
+          "a stored copy was not acknowledged",
+        );
+    return { ok: false, reply };
+  }
+}
+
+async function enqueue(
+  session: Session,
+  message: DurableMessage,
+  recipients: readonly EnvelopeRecipient[],
+): Promise<string> {
+  const { queued } = message;
+  const envelope = { ...queued.envelope, recipients };
+  return (await session.services.queue.enqueue({ ...queued, envelope })).id;
+}
+async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
+  try {
+    await session.services.queue.remove(queueId);
+  } catch (error) {
+    session.log.error({ event: "duplicate-possible", id: message.id, queueId, err: error });
+  }
+}
+function queueFailure(session: Session, message: DurableMessage, error: unknown): Reply {
+  session.log.error({ event: "queue-failed", id: message.id, err: error }, "cannot queue a message");
+  return (error as NodeJS.ErrnoException).code === "ENOSPC" ? replies.noSpace : replies.storeFailed;
+}
+
+async function deliver(session: Session, message: DurableMessage): Promise<readonly DeliveryOutcome[]> {
+  const { content, local, receivedAt } = message;
+  if (local.length === 0) return [];
+  try {
+    return await session.services.store.deliver({
+      content,
+      receivedAt: new Date(receivedAt),
+      recipients: local,
+    });
+  } catch (error) {
+    const failure =
+      error instanceof StoreError ? error : new StoreError("unavailable", String(error), { cause: error });
+    return local.map(({ account }) => ({ account, stored: false, error: failure }));
+  }
+}
+
+function failureReply(error: StoreError): Reply {
+  if (error.code === "over-quota") return replies.mailboxFull;
+  return error.code === "no-space" ? replies.noSpace : replies.storeFailed;
+}

@@ -1,0 +1,201 @@
+/**
+ * What becomes of a whole message from outside: looked at once by the filter, marked with what was found
+ * (RFC 8601), and stored or forwarded for each recipient (DESIGN D8).
+ */
+import type { Verdict } from "../filter/pipeline.ts";
+import type { MessageContent } from "../message/content.ts";
+import { fieldValue, type Headers, MAX_HEADER_BYTES, readHeaders } from "../message/headers.ts";
+import { type LocalCopy, makeDurable } from "./durable.ts";
+import { type Reply, replies, reply } from "./reply.ts";
+import type { Session, Transaction } from "./session.ts";
+import {
+  authenticationResultsField,
+  authservId,
+  receivedField,
+  returnPathField,
+  transmissionType,
+} from "./trace.ts";
+import { withoutFields } from "./without-fields.ts";
+
+/** Decides about a message and makes it durable. The reply acknowledges it, or says why not. */
+export async function receiveMail(
+  session: Session,
+  transaction: Transaction,
+  received: MessageContent,
+): Promise<Reply> {
+  const { id, snapshot, from } = transaction;
+  const { hostname } = snapshot.settings;
+  const receivedAt = session.now();
+  const headers = await readHeaders(received);
+  const refusal = headerRefusal(session, headers);
+  if (refusal !== undefined) return refused(session, transaction, received, refusal);
+
+  const { client } = clientOf(session);
+  const verdict = await session.services.filter?.inspect({
+    content: received,
+    client,
+    helo: session.helo ?? "",
+    from,
+    recipients: transaction.recipients.map(({ address }) => address),
+    receivedAt: new Date(receivedAt),
+  });
+  const action = verdict?.action ?? { kind: "accept" };
+  if (action.kind === "reject" || action.kind === "tempfail")
+    return refused(session, transaction, received, reply(action.code, action.status, action.text), verdict);
+
+  const junk = action.kind === "junk";
+  const routes = transaction.recipients.flatMap((recipient) =>
+    recipient.routes.map((route) => ({ recipient, route })),
+  );
+  const forwards = routes.filter(({ route }) => route.kind === "remote");
+  // Spam is not forwarded: the next host would hold it against us.
+  if (junk && forwards.length === routes.length)
+    return refused(session, transaction, received, replies.spam, verdict);
+
+  const content = withoutFields(
+    received,
+    headers,
+    (field) =>
+      field.name === "authentication-results" &&
+      authservId(fieldValue(headers, field)) === hostname.toLowerCase(),
+  );
+  const results =
+    verdict === undefined ? "" : authenticationResultsField(hostname, verdict.authenticationResults);
+  const trace = `${results}${spamFields(verdict)}${receivedField({
+    client: { helo: session.helo ?? "unknown", address: client.address },
+    hostname,
+    protocol: protocolOf(session, transaction),
+    tls: session.connection.tls,
+    id,
+    recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
+    receivedAt,
+  })}`;
+  const prefix = Buffer.from(`${returnPathField(from)}${trace}`);
+  const copies = new Map<string, LocalCopy>();
+  for (const { recipient, route } of routes) {
+    if (route.kind !== "local" || copies.has(route.account)) continue;
+    copies.set(route.account, {
+      account: route.account,
+      prefix,
+      mailbox: junk ? "Junk" : "INBOX",
+      quotaBytes: quotaOf(transaction, route.account),
+      recipient: { address: route.account, ...recipient.parameters },
+    });
+  }
+  const local = [...copies.values()];
+  const durable = await makeDurable(session, {
+    id,
+    receivedAt,
+    content,
+    local,
+    queued: {
+      envelope: {
+        from,
+        recipients: junk
+          ? []
+          : forwards.flatMap(({ recipient, route }) =>
+              route.kind === "remote" ? [{ address: route.address, ...recipient.parameters }] : [],
+            ),
+        ret: transaction.parameters.ret,
+        envid: transaction.parameters.envid,
+        smtpUtf8: transaction.parameters.smtpUtf8,
+        body: transaction.parameters.body,
+      },
+      prefix: Buffer.from(trace),
+      content,
+    },
+  });
+  if (!durable.ok) return refused(session, transaction, content, durable.reply, verdict);
+  if (junk && forwards.length > 0)
+    session.log.warn({
+      event: "spam-not-forwarded",
+      id,
+      to: forwards.map(({ route }) => route.kind === "remote" && route.address),
+    });
+  session.log.info(
+    {
+      event: "accepted",
+      id,
+      queueId: durable.queueId,
+      from,
+      to: transaction.recipients.map(({ address }) => address),
+      accounts: local.map(({ account }) => account),
+      size: received.size,
+      messageId: messageIdOf(headers),
+      action: action.kind,
+      score: verdict?.score,
+      requeued: durable.requeued,
+    },
+    "message accepted",
+  );
+  return reply(250, "2.0.0", `Ok: queued as ${id}`);
+}
+
+/** What the header section alone decides. */
+export function headerRefusal(session: Session, headers: Headers): Reply | undefined {
+  if (!headers.complete && headers.bytes.length >= MAX_HEADER_BYTES) return replies.headerTooLarge;
+  let hops = 0;
+  for (const field of headers.fields) if (field.name === "received") hops++;
+  return hops > session.limits.hops ? replies.loop : undefined;
+}
+
+/** The account's quota in bytes as it was when the transaction began; 0 is none. */
+export function quotaOf(transaction: Transaction, account: string): number {
+  const { snapshot } = transaction;
+  return snapshot.account(account)?.quotaBytes || snapshot.settings.mailbox.sizeLimit;
+}
+
+export function clientOf(session: Session) {
+  const { remote, tls } = session.connection;
+  return { client: { address: remote.address, port: remote.port, secure: tls !== undefined } };
+}
+export function protocolOf(session: Session, transaction: Transaction): string {
+  return transmissionType({
+    lmtp: session.mode === "lmtp",
+    extended: session.extended,
+    utf8: transaction.parameters.smtpUtf8 === true,
+    tls: session.connection.tls !== undefined,
+    authenticated: session.account !== undefined,
+  });
+}
+/** For the log: the message's own identifier, short and printable. */
+export function messageIdOf(headers: Headers): string | undefined {
+  const field = headers.fields.find(({ name }) => name === "message-id");
+  return field === undefined ? undefined : fieldValue(headers, field).slice(0, 256);
+}
+
+/** Logs a refusal at the end of the message and hands its reply on. */
+export function refused(
+  session: Session,
+  transaction: Transaction,
+  content: MessageContent,
+  answer: Reply,
+  verdict?: Verdict,
+): Reply {
+  session.log.warn(
+    {
+      event: "refused",
+      stage: "DATA",
+      id: transaction.id,
+      code: answer.code,
+      status: answer.status,
+      from: transaction.from,
+      to: transaction.recipients.map(({ address }) => address),
+      size: content.size,
+      score: verdict?.score,
+      findings: verdict?.findings.map(({ symbol }) => symbol),
+    },
+    "message refused",
+  );
+  return answer;
+}
+
+/** The usual fields that mail programs and Sieve scripts look for. */
+function spamFields(verdict: Verdict | undefined): string {
+  if (verdict === undefined) return "";
+  const junk = verdict.action.kind === "junk";
+  const symbols = verdict.findings.map(({ symbol }) => symbol.replace(/[^\w.-]/g, "_")).join(",");
+  const score = verdict.score.toFixed(1);
+  const status = `X-Spam-Status: ${junk ? "Yes" : "No"}, score=${score}${symbols === "" ? "" : `\r\n\ttests=${symbols}`}\r\n`;
+  return junk ? `X-Spam-Flag: YES\r\n${status}` : status;
+}

@@ -1,0 +1,40 @@
+/** What an SMTP session asks of the other rooms. Everything comes in from outside, so that a test gives what it wants. */
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Snapshot } from "../config/snapshot.ts";
+import type { InboundFilter, Signer } from "../filter/pipeline.ts";
+import type { SpoolOptions } from "../message/spooled-content.ts";
+import type { Log } from "../net/log.ts";
+import type { OutboundQueue } from "../queue/queue.ts";
+import type { Refusal, Route } from "../routing/route.ts";
+import type { MailStore } from "../store/mail-store.ts";
+import type { SmtpLimits } from "./limits.ts";
+
+export interface SmtpServices {
+  readonly snapshot: () => Snapshot;
+  /** `routing/routing.ts`: at least one route; a refused one stands alone. */
+  readonly routeRecipient: (snapshot: Snapshot, address: string) => readonly Route[];
+  /** `routing/routing.ts`: what the access list says about a reverse-path. */
+  readonly senderRefusal: (snapshot: Snapshot, sender: string) => Refusal | undefined;
+  readonly store: Pick<MailStore, "deliver" | "usage">;
+  readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
+  /** Looks at mail from outside; without it nothing is judged. */
+  readonly filter?: InboundFilter;
+  /** Signs mail of this host's users; without it nothing is signed. */
+  readonly signer?: Signer;
+  /** Needed for submission. */
+  readonly authenticator?: Authenticator;
+  /** Whether STARTTLS is offered. */
+  readonly offersTls: boolean;
+  /**
+   * Whether submitted mail goes to this local recipient at once; otherwise it takes the queue's way through
+   * MX and reception as mail from anywhere does. Default: always at once.
+   */
+  readonly deliversDirectly?: (
+    senderDomain: string,
+    route: Extract<Route, { readonly kind: "local" }>,
+  ) => boolean;
+  readonly spool: SpoolOptions;
+  readonly limits?: Partial<SmtpLimits>;
+  readonly log: Log;
+  readonly now?: () => number;
+}

@@ -1,0 +1,96 @@
+/** The state of one SMTP connection (RFC 5321 §4.1.4), and what its commands share. */
+import type { Snapshot } from "../config/snapshot.ts";
+import type { SpoolWriter } from "../message/spooled-content.ts";
+import type { Connection } from "../net/connection.ts";
+import type { Log } from "../net/log.ts";
+import type { Route } from "../routing/route.ts";
+import type { DataScanner } from "./data-scanner.ts";
+import { defaultSmtpLimits, type SmtpLimits } from "./limits.ts";
+import type { MailParameters, RecipientParameters } from "./parameters.ts";
+import type { Reply } from "./reply.ts";
+import type { SmtpServices } from "./services.ts";
+
+/** "mx": mail from anywhere to this host's recipients. "submission": mail of this host's users (RFC 6409). "lmtp": RFC 2033. */
+export type SmtpMode = "mx" | "submission" | "lmtp";
+
+/** One mail transaction: from MAIL until its message is decided or RSET. */
+export interface Transaction {
+  /** Stands in the reply to the message and in each of its log lines. */
+  readonly id: string;
+  /** Reverse-path without angle brackets, "" for null. */
+  readonly from: string;
+  readonly parameters: MailParameters;
+  /** One truth from MAIL to the end, whatever is reloaded meanwhile. */
+  readonly snapshot: Snapshot;
+  readonly recipients: AcceptedRecipient[];
+  /** Whom an earlier RCPT of the transaction named already. */
+  readonly seen: Set<string>;
+  bdat?: MessageInProgress;
+}
+export interface AcceptedRecipient {
+  /** As RCPT gave it. */
+  readonly address: string;
+  readonly routes: readonly Exclude<Route, { readonly kind: "refused" }>[];
+  readonly parameters: RecipientParameters;
+}
+/** A message that is being received. */
+export interface MessageInProgress {
+  readonly writer: SpoolWriter;
+  readonly scanner: DataScanner;
+  /** Bytes that came, kept or not. */
+  received: number;
+  /** What the message will be answered with once it has been read; its bytes are no longer kept. */
+  refusal: Reply | undefined;
+  readonly startedAt: number;
+}
+
+export class Session {
+  readonly connection: Connection;
+  readonly mode: SmtpMode;
+  readonly services: SmtpServices;
+  readonly limits: SmtpLimits;
+  readonly log: Log;
+  /** HELO, EHLO or LHLO argument; undefined before it. */
+  helo: string | undefined;
+  /** EHLO or LHLO was said: extensions may be used. */
+  extended = false;
+  /** Who has logged in. */
+  account: string | undefined;
+  transaction: Transaction | undefined;
+  errors = 0;
+  idleCommands = 0;
+  failedLogins = 0;
+  messages = 0;
+  #transactions = 0;
+
+  constructor(connection: Connection, mode: SmtpMode, services: SmtpServices) {
+    this.connection = connection;
+    this.mode = mode;
+    this.services = services;
+    this.limits = { ...defaultSmtpLimits, ...services.limits };
+    this.log = services.log.child({ session: connection.id, client: connection.remote.address, mode });
+  }
+
+  now(): number {
+    return this.services.now?.() ?? Date.now();
+  }
+  /** Sends a reply; it leaves with the others of this turn. */
+  say(reply: Reply): void {
+    this.connection.write(reply.wire);
+  }
+  nextTransactionId(): string {
+    return `${this.connection.id}-${(++this.#transactions).toString(36)}`;
+  }
+  /** Ends the transaction, if there is one, and forgets what of its message has come. */
+  async reset(): Promise<void> {
+    const { transaction } = this;
+    this.transaction = undefined;
+    await transaction?.bdat?.writer.discard();
+  }
+  /** Forgets what the client said before TLS (RFC 3207 §4.2). */
+  forgetClient(): void {
+    this.helo = undefined;
+    this.extended = false;
+    this.account = undefined;
+  }
+}

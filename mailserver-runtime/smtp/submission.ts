@@ -1,0 +1,179 @@
+/**
+ * What becomes of a message that one of this host's users submits (RFC 6409): completed where fields are
+ * missing (§8), freed of what tells about the user's device and place, signed for the domain in From, and
+ * stored or queued.
+ */
+
+import { domainOf, formatAddress } from "../message/address.ts";
+import { parseAddressList } from "../message/address-list.ts";
+import type { MessageContent } from "../message/content.ts";
+import { formatDate } from "../message/date.ts";
+import { fieldValue, findFields, type Headers, readHeaders } from "../message/headers.ts";
+import { newMessageId } from "../message/message-id.ts";
+import type { EnvelopeRecipient } from "../queue/queue.ts";
+import { type LocalCopy, makeDurable } from "./durable.ts";
+import { headerRefusal, messageIdOf, protocolOf, quotaOf, refused } from "./reception.ts";
+import { type Reply, replies, reply } from "./reply.ts";
+import { ownsAddress } from "./sender-ownership.ts";
+import type { Session, Transaction } from "./session.ts";
+import { authservId, receivedField, returnPathField } from "./trace.ts";
+import { withoutFields } from "./without-fields.ts";
+
+/** Fields that tell about a sender's device, program and place (DMS `sender_header_filter.pcre`), or that only a final host may write. */
+const PRIVATE: ReadonlySet<string> = new Set([
+  "user-agent",
+  "x-mailer",
+  "x-enigmail",
+  "x-originating-ip",
+  "x-originating-client",
+  "received",
+  "return-path",
+]);
+
+/** Decides about a message of an authenticated user and makes it durable. */
+export async function submitMail(
+  session: Session,
+  transaction: Transaction,
+  received: MessageContent,
+): Promise<Reply> {
+  const { id, snapshot, from } = transaction;
+  const { settings } = snapshot;
+  const { hostname } = settings;
+  const account = session.account!;
+  const receivedAt = session.now();
+  const headers = await readHeaders(received);
+  const author = authorOf(headers);
+  const refusal =
+    headerRefusal(session, headers) ??
+    (author === undefined ? replies.noFrom : authorRefusal(session, transaction, account, author));
+  if (refusal !== undefined || author === undefined)
+    return refused(session, transaction, received, refusal ?? replies.noFrom);
+
+  const content = withoutFields(
+    received,
+    headers,
+    (field) =>
+      PRIVATE.has(field.name) ||
+      (field.name === "authentication-results" &&
+        authservId(fieldValue(headers, field)) === hostname.toLowerCase()),
+  );
+  const own = Buffer.from(
+    `${receivedField({
+      client: undefined,
+      hostname,
+      protocol: protocolOf(session, transaction),
+      tls: session.connection.tls,
+      id,
+      recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
+      receivedAt,
+    })}${missingFields(headers, hostname, receivedAt)}`,
+  );
+  const domain = domainOf(author[0]!);
+  const signatures = (await session.services.signer?.sign(domain, own, content)) ?? Buffer.alloc(0);
+  if (
+    signatures.length === 0 &&
+    settings.submission.requireSignature &&
+    snapshot.domain(domain) !== undefined
+  )
+    return refused(session, transaction, content, replies.unsigned);
+
+  const prefix = Buffer.concat([signatures, own]);
+  const { local, queued } = destinations(session, transaction, prefix);
+  const durable = await makeDurable(session, {
+    id,
+    receivedAt,
+    content,
+    local,
+    queued: {
+      envelope: {
+        from,
+        recipients: queued,
+        ret: transaction.parameters.ret,
+        envid: transaction.parameters.envid,
+        smtpUtf8: transaction.parameters.smtpUtf8,
+        body: transaction.parameters.body,
+      },
+      prefix,
+      content,
+      account,
+    },
+  });
+  if (!durable.ok) return refused(session, transaction, content, durable.reply);
+  session.log.info(
+    {
+      event: "submitted",
+      id,
+      queueId: durable.queueId,
+      account,
+      from,
+      to: transaction.recipients.map(({ address }) => address),
+      accounts: local.map((copy) => copy.account),
+      size: received.size,
+      messageId: messageIdOf(headers),
+      signed: signatures.length > 0,
+      requeued: durable.requeued,
+    },
+    "message submitted",
+  );
+  return reply(250, "2.0.0", `Ok: queued as ${durable.queueId ?? id}`);
+}
+
+function destinations(
+  session: Session,
+  transaction: Transaction,
+  prefix: Buffer,
+): { readonly local: LocalCopy[]; readonly queued: EnvelopeRecipient[] } {
+  const direct = session.services.deliversDirectly ?? (() => true);
+  const senderDomain = domainOf(transaction.from);
+  const copyPrefix = Buffer.concat([Buffer.from(returnPathField(transaction.from)), prefix]);
+  const local = new Map<string, LocalCopy>();
+  const queued = new Map<string, EnvelopeRecipient>();
+  for (const { routes, parameters } of transaction.recipients) {
+    for (const route of routes) {
+      if (route.kind === "local" && direct(senderDomain, route)) {
+        if (local.has(route.account)) continue;
+        local.set(route.account, {
+          account: route.account,
+          prefix: copyPrefix,
+          mailbox: "INBOX",
+          quotaBytes: quotaOf(transaction, route.account),
+          recipient: { address: route.account, ...parameters },
+        });
+      } else {
+        const onward = route.kind === "local" ? route.account : route.address;
+        if (!queued.has(onward)) queued.set(onward, { address: onward, ...parameters });
+      }
+    }
+  }
+  return { local: [...local.values()], queued: [...queued.values()] };
+}
+
+/** The addresses of the one From field; undefined when there is not exactly one field, or none in it. */
+function authorOf(headers: Headers): readonly string[] | undefined {
+  const fields = findFields(headers, "from");
+  const [field] = fields;
+  if (field === undefined || fields.length > 1) return undefined;
+  const addresses = parseAddressList(fieldValue(headers, field)).map(({ address }) => formatAddress(address));
+  return addresses.length === 0 ? undefined : addresses;
+}
+
+/** A user may be From only who they are, or readers would be told a lie that our signature vouches for. */
+function authorRefusal(
+  session: Session,
+  transaction: Transaction,
+  account: string,
+  author: readonly string[],
+): Reply | undefined {
+  const { snapshot } = transaction;
+  if (!snapshot.settings.submission.spoofProtection) return undefined;
+  const foreign = author.find((address) => !ownsAddress(session.services, snapshot, account, address));
+  if (foreign === undefined) return undefined;
+  return reply(550, "5.7.1", `<${foreign}>: From address rejected: not owned by user ${account}`);
+}
+
+/** RFC 6409 §8.1 and §8.3: Date and Message-ID where the client wrote none. */
+function missingFields(headers: Headers, hostname: string, now: number): string {
+  const has = (name: string) => headers.fields.some((field) => field.name === name);
+  const date = has("date") ? "" : `Date: ${formatDate(now)}\r\n`;
+  return has("message-id") ? date : `${date}Message-ID: ${newMessageId(hostname, now)}\r\n`;
+}
