@@ -1,0 +1,50 @@
+/** For programs: one JSON object a line, values redacted. */
+import { redact } from "../../engine/wire.ts";
+import type { Display, DisplayOptions } from "./display.ts";
+import { changesOf, marked } from "./words.ts";
+
+export function jsonDisplay({ kind, stack, out }: DisplayOptions): Display {
+  const write = (value: unknown) => out.write(`${JSON.stringify(value)}\n`);
+  return {
+    emit(event) {
+      if (event.kind === "diagnostic") {
+        const { severity, urn, message } = event;
+        write({ event: "diagnostic", severity, ...(urn && { urn }), message });
+      } else if (event.kind !== "outputs" && event.kind !== "step-started") {
+        const { op, urn, type, name } = event.step;
+        const failure = event.kind === "step-failed" ? { error: event.message } : {};
+        const changes = changesOf(event.step).map(({ path, kind: change, before, after, replaces }) => ({
+          path,
+          kind: change,
+          ...(before !== undefined && { before: marked(redact(before)) }),
+          ...(after !== undefined && { after: marked(redact(after)) }),
+          ...(replaces && { replaces }),
+        }));
+        write({
+          event: "step",
+          op,
+          urn,
+          type,
+          name,
+          seconds: round(event.seconds),
+          ...failure,
+          ...(changes.length > 0 && op !== "same" && { changes }),
+        });
+      }
+    },
+    end({ succeeded, changed, counts, seconds, outputs }) {
+      write({
+        event: "summary",
+        operation: kind,
+        stack,
+        succeeded,
+        changed,
+        counts,
+        seconds: round(seconds),
+        outputs: marked(redact(outputs)),
+      });
+    },
+  };
+}
+
+const round = (seconds: number): number => Math.round(seconds * 1000) / 1000;
