@@ -474,7 +474,7 @@ describe("forged and hostile answers (RFC 5452)", () => {
           ednsVersion: 0,
           flags: 0,
           flag_do: false,
-          options: [{ code: 10, data: Buffer.alloc(8) }],
+          options: [{ code: 12, length: 8 }],
         },
       ],
     });

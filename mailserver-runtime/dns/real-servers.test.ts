@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import { silentLog } from "../net/log.ts";
+import { addresses, createResolver, mxHosts, type StubResolver } from "./resolver.ts";
+import { startNameServer } from "./server.ts";
+import { directoryWith, freePort, hasTool, run, serve } from "./test-support.ts";
+
+const KEY = "ab".repeat(32);
+const zone = (more: string) =>
+  `$TTL 300\n@ SOA ns hostmaster 1 7200 900 1209600 60\n@ NS ns\nns A 127.0.0.1\n@ MX 10 mail\nmail A 192.0.2.1\nmail AAAA 2001:db8::1\n_25._tcp.mail TLSA 3 1 1 ${KEY}\nwww CNAME mail\n*.w TXT "wild"\nlong TXT ${Array.from({ length: 20 }, () => `"${"t".repeat(250)}"`).join(" ")}\n${more}`;
+
+/** Knot with two signed zones and a plain one, and unbound in front of it, which also asks our own server. */
+async function internet(t: TestContext) {
+  const directory = await directoryWith(t, {
+    "signed.test.zone": zone(""),
+    "bogus.test.zone": zone(""),
+    "plain.test.zone": zone(""),
+  });
+  const knotPort = await freePort();
+  const conf = path.join(directory, "knot.conf");
+  for (const folder of ["run", "db"]) await mkdir(path.join(directory, folder));
+  const knotZone = (name: string, signing: "on" | "off") =>
+    `  - domain: ${name}\n    file: ${name}.zone\n    dnssec-signing: ${signing}\n    dnssec-policy: test\n    zonefile-sync: -1\n    zonefile-load: difference\n    journal-content: all\n`;
+  await writeFile(
+    conf,
+    `server:\n  rundir: ${directory}/run\n  listen: 127.0.0.1@${knotPort}\n  background-workers: 1\n  udp-workers: 1\n  tcp-workers: 1\ndatabase:\n  storage: ${directory}/db\n  journal-db-max-size: 32M\n  kasp-db-max-size: 32M\n  timer-db-max-size: 8M\nlog:\n  - target: stderr\n    any: warning\npolicy:\n  - id: test\n    algorithm: ecdsap256sha256\n    single-type-signing: on\ntemplate:\n  - id: default\n    storage: ${directory}\nzone:\n${knotZone("signed.test", "on")}${knotZone("bogus.test", "on")}${knotZone("plain.test", "off")}`,
+  );
+  const dnskey = (name: string) =>
+    run(
+      "kdig",
+      "@127.0.0.1",
+      "-p",
+      String(knotPort),
+      name,
+      "DNSKEY",
+      "+noall",
+      "+answer",
+      "+timeout=1",
+      "+retry=0",
+    ).catch(() => "");
+  await serve(
+    t,
+    "knotd",
+    ["-c", conf],
+    async () => /DNSKEY/.test(await dnskey("bogus.test")) && /DNSKEY/.test(await dnskey("signed.test")),
+  );
+
+  const ownZones = await directoryWith(t, { "ours.test.zone": zone("") });
+  const ours = await startNameServer({
+    address: "127.0.0.1",
+    port: 0,
+    zoneDirectory: ownZones,
+    log: silentLog,
+  });
+  t.after(() => ours.close());
+
+  const anchors = path.join(directory, "anchors");
+  const signedKey = await dnskey("signed.test");
+  await writeFile(anchors, signedKey);
+  // The bogus zone is signed, and unbound is told to expect the other zone's key.
+  await appendFile(anchors, signedKey.replaceAll("signed.test.", "bogus.test."));
+  const unboundPort = await freePort();
+  const stub = (name: string, port: number) =>
+    `stub-zone:\n  name: ${name}\n  stub-addr: 127.0.0.1@${port}\n`;
+  const unboundConf = path.join(directory, "unbound.conf");
+  await writeFile(
+    unboundConf,
+    `server:\n  interface: 127.0.0.1\n  port: ${unboundPort}\n  do-daemonize: no\n  username: ""\n  chroot: ""\n  directory: "${directory}"\n  pidfile: ""\n  use-syslog: no\n  do-not-query-localhost: no\n  do-ip6: no\n  num-threads: 1\n  module-config: "validator iterator"\n  trust-anchor-file: "${anchors}"\n  local-zone: "test." nodefault\nremote-control:\n  control-enable: no\n${stub("signed.test", knotPort)}${stub("bogus.test", knotPort)}${stub("plain.test", knotPort)}${stub("ours.test", ours.port)}`,
+  );
+  await serve(t, "unbound", ["-d", "-c", unboundConf], async () =>
+    /NOERROR/.test(
+      await run(
+        "dig",
+        "@127.0.0.1",
+        "-p",
+        String(unboundPort),
+        "plain.test",
+        "SOA",
+        "+time=1",
+        "+tries=1",
+      ).catch(() => ""),
+    ),
+  );
+  return { knotPort, unboundPort };
+}
+
+test("behind unbound, in front of knot: what is authentic is told from what is not (RFC 7672 §2.2.1)", async (t) => {
+  const tools = [
+    ["knotd", "knot"],
+    ["kdig", "knot-dnsutils"],
+    ["unbound", "unbound"],
+    ["dig", "bind9-dnsutils"],
+  ] as const;
+  for (const [program, debianPackage] of tools) if (!hasTool(t, program, debianPackage)) return;
+  const { knotPort, unboundPort } = await internet(t);
+  const resolvers: StubResolver[] = [];
+  const resolverAt = (port: number, trust: "loopback" | "never" = "loopback") => {
+    const resolver = createResolver({
+      servers: [`127.0.0.1:${port}`],
+      trustAuthenticData: trust,
+      deadlineMs: 5000,
+    });
+    resolvers.push(resolver);
+    return resolver;
+  };
+  t.after(() => {
+    for (const resolver of resolvers) resolver.close();
+  });
+  const validating = resolverAt(unboundPort);
+
+  await t.test("a signed zone's answers are secure, positive and negative", async () => {
+    const tlsa = await validating.resolve("_25._tcp.mail.signed.test", "TLSA");
+    assert.deepEqual([tlsa.status, tlsa.secure, tlsa.records[0]?.certificate], ["ok", true, KEY]);
+    const mx = await mxHosts(validating, "signed.test");
+    assert.deepEqual([mx.hosts[0]?.host, mx.secure], ["mail.signed.test", true]);
+    const host = await addresses(validating, "www.signed.test");
+    assert.deepEqual(
+      [host.status, host.secure, host.cname, host.addresses.length],
+      ["ok", true, "mail.signed.test", 2],
+    );
+    const wild = await validating.resolve("any.w.signed.test", "TXT");
+    assert.deepEqual([wild.status, wild.secure], ["ok", true]);
+    for (const [name, status] of [
+      ["gone.signed.test", "nxdomain"],
+      ["signed.test", "nodata"],
+    ] as const) {
+      const answer = await validating.resolve(name, "TLSA");
+      assert.deepEqual([answer.status, answer.secure], [status, true]);
+      assert.ok(answer.ttl > 0 && answer.ttl <= 60, String(answer.ttl));
+    }
+  });
+
+  await t.test("an unsigned zone's answers are not, nor any from a server that is not believed", async () => {
+    const plain = await validating.resolve("_25._tcp.mail.plain.test", "TLSA");
+    assert.deepEqual([plain.status, plain.secure], ["ok", false]);
+    const unbelieved = await resolverAt(unboundPort, "never").resolve("signed.test", "MX");
+    assert.deepEqual([unbelieved.status, unbelieved.secure], ["ok", false]);
+    const authoritative = await resolverAt(knotPort).resolve("signed.test", "MX");
+    assert.deepEqual([authoritative.status, authoritative.secure], ["ok", false]);
+  });
+
+  await t.test("a zone with a wrong signature gives no answer at all", async () => {
+    const answer = await validating.resolve("bogus.test", "MX");
+    assert.deepEqual([answer.status, answer.records.length], ["tempfail", 0]);
+    assert.match(answer.reason ?? "", /SERVFAIL/);
+    assert.equal((await mxHosts(validating, "bogus.test")).status, "tempfail");
+  });
+
+  await t.test("signed answers too long for UDP come over TCP", async () => {
+    const answer = await validating.resolve("long.signed.test", "TXT");
+    assert.deepEqual([answer.records[0]?.strings.join("").length, answer.secure], [5000, true]);
+  });
+
+  await t.test("unbound is content with our own name server", async () => {
+    assert.equal((await mxHosts(validating, "ours.test")).hosts[0]?.host, "mail.ours.test");
+    assert.equal((await validating.resolve("long.ours.test", "TXT")).records[0]?.strings.length, 20);
+    assert.equal((await validating.resolve("gone.ours.test", "A")).status, "nxdomain");
+    assert.equal((await validating.resolve("x.w.ours.test", "TXT")).status, "ok");
+    assert.equal((await addresses(validating, "www.ours.test")).addresses.length, 2);
+  });
+});
