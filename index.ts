@@ -3,5 +3,5 @@ import { MailStack, readMailConfig } from "./components/index.ts";
 
 const mail = new MailStack("mail", readMailConfig());
 
-export const { hostname, endpoints, logins, secretsFile, caCertificatePem, dataDirectory, recordsLeftOut } =
+export const { hostname, endpoints, logins, secretsFile, caCertificateFile, dataDirectory, recordsLeftOut } =
   mail;

@@ -48,6 +48,8 @@ export class MailStack extends pulumi.ComponentResource {
   readonly secretsFile: pulumi.Output<string | undefined>;
   /** The certificate of the authority that clients are told to trust. */
   readonly caCertificatePem: pulumi.Output<string>;
+  /** The file on the host that holds it. */
+  readonly caCertificateFile: pulumi.Output<string>;
   /** Where the host keeps mail, keys and configuration. */
   readonly dataDirectory: pulumi.Output<string>;
   /** Records that are not published, and what would bring each. */
@@ -119,6 +121,7 @@ export class MailStack extends pulumi.ComponentResource {
     this.logins = pulumi.output(plan.mailboxes.map(({ address }) => address));
     this.secretsFile = pulumi.output(passwords.madeUp ? secretsFile(directory) : undefined);
     this.caCertificatePem = certificate.caCertificatePem;
+    this.caCertificateFile = directories.config.apply((config) => `${config}/ca.pem`);
     this.dataDirectory = pulumi.output(directory);
     this.recordsLeftOut = records.apply(({ leftOut }) => leftOut);
     this.registerOutputs({
@@ -126,6 +129,7 @@ export class MailStack extends pulumi.ComponentResource {
       endpoints: this.endpoints,
       logins: this.logins,
       secretsFile: this.secretsFile,
+      caCertificateFile: this.caCertificateFile,
       dataDirectory: this.dataDirectory,
       recordsLeftOut: this.recordsLeftOut,
     });

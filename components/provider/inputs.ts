@@ -35,8 +35,9 @@ export function checkInputs(type: AnyResourceType, news: PropertyMap): CheckedIn
         failures.push({ property: path, reason });
       continue;
     }
-    if (result.data === undefined) continue;
-    inputs[key] = containsSecret(given) || type.secrets.includes(key) ? secret(result.data) : result.data;
+    const value = type.written?.includes(key) ? plain(given) : result.data;
+    if (value === undefined) continue;
+    inputs[key] = containsSecret(given) || type.secrets.includes(key) ? secret(value) : value;
   }
   if (failures.length === 0 && !containsUnknown(inputs))
     failures.push(...(type.check?.(plain(inputs) as Record<string, unknown>) ?? []));

@@ -42,12 +42,12 @@ export interface ResourceType<Inputs extends object, Facts extends object> {
   readonly identity: readonly (keyof Inputs & string)[];
   /** Inputs that are secret. They stand in no output. */
   readonly secrets: readonly (keyof Inputs & string)[];
+  /** Inputs that are kept as they were written: checked, but without the defaults of what lies in them. */
+  readonly written?: readonly (keyof Inputs & string)[];
   /** Inputs that depend on each other, checked when all of them are known and right in themselves. */
   check?(inputs: Inputs): { property: string; reason: string }[];
   /** Fills in what the program left to the provider, from local knowledge alone. */
   fill?(host: Host): Promise<Partial<Inputs>>;
-  /** Whether another value of a property changes nothing that is worth an update. */
-  same?(property: string, before: unknown, after: unknown): boolean;
   id(inputs: Inputs): string;
   /** Makes the object or changes it into what is declared; again and again with the same result. */
   put(action: Action, inputs: Inputs, before: Inputs | undefined): Promise<Facts>;

@@ -4,23 +4,17 @@ import { z } from "zod";
 import { settingsSchema } from "../../../mailserver-runtime/settings/schema.ts";
 import { resourceType } from "../resource-type.ts";
 
-/** The settings as written, checked but without the defaults: a default that changes is no diff of the stack. */
-const written = z.record(z.string(), z.unknown()).pipe(
-  z.custom<z.input<typeof settingsSchema>>().superRefine((value, context) => {
-    const result = settingsSchema.safeParse(value);
-    if (!result.success)
-      for (const issue of result.error.issues)
-        context.addIssue({ ...issue, input: undefined } as Parameters<typeof context.addIssue>[0]);
-  }),
-);
-
 export const settings = resourceType({
   token: "mailkeep:index:Settings",
   description: "The settings of a mail server. Those that take effect without a restart do so at once.",
-  inputs: z.object({ settings: written.meta({ description: "By the names of the settings reference." }) }),
+  inputs: z.object({
+    settings: settingsSchema.meta({ description: "By the names of the settings reference." }),
+  }),
   facts: z.object({}),
   identity: [],
   secrets: [],
+  // Without the defaults: one that changes is no diff of the stack.
+  written: ["settings"],
   id: () => "settings",
   async put({ host, owner, limit }, inputs) {
     await host.perform("settings.put", { settings: inputs.settings, owner }, limit);
