@@ -277,6 +277,8 @@ function planSettings(
     message: present({ sizeLimit: messageSize, recipientLimit: server.recipientLimit }),
     mailbox: present({ sizeLimit: quota }),
     submission: present({
+      // Mail between the stack's own domains goes the whole way here, so that the probe proves all of it.
+      hostedDomains: "mx",
       spoofProtection: server.spoofProtection,
       requireSignature: server.requireSignature,
     }),

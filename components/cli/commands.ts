@@ -4,10 +4,15 @@ import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
 import { destroy } from "./commands/destroy.ts";
 import { help } from "./commands/help.ts";
+import { logs } from "./commands/logs.ts";
+import { mailbox } from "./commands/mailbox.ts";
 import { outputs } from "./commands/outputs.ts";
 import { preview } from "./commands/preview.ts";
+import { probe } from "./commands/probe.ts";
 import { refresh } from "./commands/refresh.ts";
 import { stacks } from "./commands/stacks.ts";
+import { start } from "./commands/start.ts";
+import { stop } from "./commands/stop.ts";
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
 
@@ -20,6 +25,11 @@ export const commands: readonly Command[] = [
   config,
   stacks,
   cancel,
+  start,
+  stop,
+  logs,
+  probe,
+  mailbox,
   help,
   version,
 ];

@@ -1,0 +1,64 @@
+/**
+ * A stack that is up, as its outputs tell: where it listens, who may log in, where its data lies. Commands that
+ * talk to the deployed host (probe, stop, logs, mailbox) begin here; none of them runs the program.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { z } from "zod";
+import { Workspace } from "../../engine/config/workspace.ts";
+import { EngineError } from "../../engine/errors.ts";
+import { outputs } from "../../engine/operations.ts";
+import { plainMap } from "../../engine/wire.ts";
+import { connect, type Host } from "../../host/connection.ts";
+
+const deployedSchema = z.object({
+  hostname: z.string(),
+  endpoints: z.array(
+    z.object({
+      service: z.string(),
+      address: z.string(),
+      port: z.number(),
+      security: z.enum(["tls", "starttls", "none"]),
+    }),
+  ),
+  logins: z.array(z.string()),
+  secretsFile: z.string().optional(),
+  caCertificatePem: z.string().optional(),
+  dataDirectory: z.string(),
+});
+/** What the program exports. */
+export type DeployedOutputs = z.infer<typeof deployedSchema>;
+
+export interface DeployedStack extends DeployedOutputs {
+  readonly name: string;
+  readonly workspace: Workspace;
+  /** The host; nothing is dialled before its first operation. */
+  readonly host: Host;
+}
+
+/** @throws EngineError "no-stack" where nothing has been deployed yet */
+export async function deployedStack(name: string): Promise<DeployedStack> {
+  const workspace = new Workspace({ stack: name });
+  const found = await outputs({ files: workspace.files, secrets: (salt) => workspace.secrets(salt) });
+  const parsed = deployedSchema.safeParse(plainMap(found));
+  if (!parsed.success)
+    throw new EngineError(
+      "no-stack",
+      `stack '${name}' is not up: it has no endpoints yet. 'mailkeep up --stack ${name}' brings it up.`,
+    );
+  const host = connect({ type: "local", directory: parsed.data.dataDirectory });
+  return { ...parsed.data, name, workspace, host };
+}
+
+/** The passwords this machine knows: declared ones of the configuration, and those made up for the local host. */
+export async function knownPasswords(stack: DeployedStack): Promise<Readonly<Record<string, string>>> {
+  const made: Record<string, string> = {};
+  if (stack.secretsFile && existsSync(stack.secretsFile)) {
+    const file = JSON.parse(readFileSync(stack.secretsFile, "utf8")) as {
+      passwords?: Record<string, string>;
+    };
+    Object.assign(made, file.passwords);
+  }
+  const { config } = await stack.workspace.config();
+  const declared = JSON.parse(config["mailkeep:passwords"] ?? "{}") as Record<string, string>;
+  return { ...made, ...declared };
+}
