@@ -23,7 +23,7 @@ import { askServer } from "./admin-socket.ts";
 import { bannerProblem } from "./banner.ts";
 import { type Declaration, readDeclaration, writeDeclaration } from "./declaration.ts";
 import { OfflineAdmin } from "./offline-admin.ts";
-import { describeHolder, portHolders } from "./ports.ts";
+import { describeHolders, portHolders } from "./ports.ts";
 import { ended, identify, isAlive, type ProcessIdentity, signal } from "./process.ts";
 import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
 
@@ -167,7 +167,7 @@ class LocalHost implements Host {
     if (holders.length === 0) return;
     throw new HostError(
       "port-taken",
-      `The mail server cannot start: ${holders.map(describeHolder).join(", ")} ${holders.length === 1 ? "is" : "are"} taken. ` +
+      `The mail server cannot start: taken ${holders.length === 1 ? "is" : "are"} ${describeHolders(holders)}. ` +
         "End that process or declare other ports (server.portBase or server.ports).",
     );
   }

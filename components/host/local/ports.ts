@@ -36,11 +36,18 @@ export async function portHolders(ports: readonly number[]): Promise<PortHolder[
   return [...holders.values()];
 }
 
-/** "port 2525 (process 4711: node main.ts)" */
-export function describeHolder({ port, pid, command }: PortHolder): string {
-  if (pid === undefined)
-    return `port ${port} (held by a process of another user; 'ss -ltnp' as root names it)`;
-  return `port ${port} (held by process ${pid}${command ? `: ${command}` : ""})`;
+/** "ports 2525, 1143 (held by process 4711: node main.ts)", one clause a holder. */
+export function describeHolders(holders: readonly PortHolder[]): string {
+  const byHolder = Map.groupBy(holders, ({ pid, command }) => {
+    if (pid === undefined) return "held by a process of another user; 'ss -ltnp' as root names it";
+    return `held by process ${pid}${command ? `: ${command}` : ""}`;
+  });
+  return [...byHolder]
+    .map(
+      ([holder, held]) =>
+        `port${held.length > 1 ? "s" : ""} ${held.map(({ port }) => port).join(", ")} (${holder})`,
+    )
+    .join(" and ");
 }
 
 /** Inode and port of each listening socket in the text of /proc/net/tcp or tcp6. */

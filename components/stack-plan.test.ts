@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { settingsSchema } from "../mailserver-runtime/settings/schema.ts";
+import type { MailStackArgs } from "./mail-stack-args.ts";
+import { planStack, StackMistakes } from "./stack-plan.ts";
+
+const host = { type: "local" } as const;
+
+function mistakes(args: Omit<MailStackArgs, "host">): Record<string, string> {
+  try {
+    planStack({ host, ...args });
+  } catch (error) {
+    assert.ok(error instanceof StackMistakes, String(error));
+    return Object.fromEntries(error.mistakes.map(({ where, what }) => [where, what]));
+  }
+  return {};
+}
+
+test("one domain is enough for a plan, and its settings fit the schema", () => {
+  const plan = planStack({ host, domains: ["example.org"] });
+  assert.equal(plan.hostname, "mail.example.org");
+  const settings = settingsSchema.parse(plan.settings);
+  assert.equal(settings.hostname, "mail.example.org");
+  assert.deepEqual(settings.dns.servers, [`127.0.0.1:${plan.ports.dns}`]);
+  assert.equal(settings.delivery.port, plan.ports.smtp);
+});
+
+test("the local host listens on loopback alone and on no port that needs root", () => {
+  const plan = planStack({ host, domains: ["example.org"] });
+  for (const listener of plan.listeners) {
+    assert.equal(listener.address, "127.0.0.1");
+    assert.ok(listener.port >= 1024);
+  }
+  assert.deepEqual(
+    plan.endpoints.map(({ service, security }) => [service, security]),
+    [
+      ["smtp", "starttls"],
+      ["submission", "starttls"],
+      ["submissions", "tls"],
+      ["imap", "starttls"],
+      ["imaps", "tls"],
+    ],
+  );
+});
+
+test("every domain has a current and a next DKIM key from the first plan (RFC 6376 §3.1)", () => {
+  const { domains } = planStack({
+    host,
+    domains: [
+      "example.org",
+      { name: "example.net", dkim: { algorithm: "ed25519", current: "b", next: "a" } },
+    ],
+  });
+  assert.deepEqual(
+    domains.map(({ keys }) =>
+      keys.map(({ selector, role, algorithm }) => `${selector} ${role} ${algorithm}`),
+    ),
+    [
+      ["mk1 current rsa-2048", "mk2 next rsa-2048"],
+      ["b current ed25519", "a next ed25519"],
+    ],
+  );
+});
+
+test("names are kept in one spelling: lower case, domains as a-labels", () => {
+  const plan = planStack({
+    host,
+    domains: ["BÜCHER.example"],
+    mailboxes: ["Anna@Bücher.Example"],
+    aliases: { "@bücher.example": "ANNA@xn--bcher-kva.example" },
+  });
+  assert.equal(plan.mailboxes[0]?.address, "anna@xn--bcher-kva.example");
+  assert.deepEqual(plan.aliases[0], {
+    address: "@xn--bcher-kva.example",
+    domain: "xn--bcher-kva.example",
+    targets: ["anna@xn--bcher-kva.example"],
+  });
+});
+
+test("ports move together by their base or one by one", () => {
+  const { ports } = planStack({
+    host,
+    domains: ["example.org"],
+    server: { portBase: 30_000, ports: { imap: 1143 } },
+  });
+  assert.deepEqual(ports, {
+    smtp: 30_025,
+    submission: 30_587,
+    submissions: 30_465,
+    imap: 1143,
+    imaps: 30_993,
+    dns: 30_053,
+  });
+});
+
+test("sizes are bytes or carry a unit", () => {
+  const { mailboxes, settings } = planStack({
+    host,
+    domains: ["example.org"],
+    mailboxes: [{ address: "a@example.org", quota: "2G" }],
+    server: { messageSizeLimit: "25M" },
+  });
+  assert.equal(mailboxes[0]?.quotaBytes, 2 * 1024 ** 3);
+  assert.equal(settings.message?.sizeLimit, 25 * 1024 ** 2);
+  assert.match(
+    mistakes({ domains: ["example.org"], mailboxes: [{ address: "a@example.org", quota: "much" }] })[
+      "mailboxes[0].quota"
+    ]!,
+    /"much" is no size/,
+  );
+});
+
+test("an invalid domain is named with its place and the rule", () => {
+  const found = mistakes({ domains: ["example.org", "under_score.example", "localhost", ""] });
+  assert.deepEqual(Object.keys(found), ["domains[1]", "domains[2]", "domains[3]"]);
+  assert.match(found["domains[2]"]!, /at least two labels/);
+});
+
+test("a domain that is declared twice is told, whatever its spelling", () => {
+  const found = mistakes({ domains: ["example.org", { name: "EXAMPLE.org." }] });
+  assert.deepEqual(found, {
+    "domains[1].name": '"EXAMPLE.org." is declared twice; domains[0] is the same domain',
+  });
+});
+
+test("a stack without a domain says so", () => {
+  assert.match(mistakes({ domains: [] }).domains!, /at least one domain/);
+});
+
+test("a mailbox in an undeclared domain is told which domain to add", () => {
+  const found = mistakes({ domains: ["example.org"], mailboxes: ["anna@example.net"] });
+  assert.match(found["mailboxes[0]"]!, /is in example\.net, which is not declared: add it to domains/);
+});
+
+test("an alias that is a mailbox too is told with both places", () => {
+  const found = mistakes({
+    domains: ["example.org"],
+    mailboxes: ["anna@example.org"],
+    aliases: { "Anna@example.org": "ben@example.net" },
+  });
+  assert.match(found['aliases["Anna@example.org"]']!, /is a mailbox too \(mailboxes\[0\]\)/);
+});
+
+test("an alias for itself and an alias without a target are mistakes", () => {
+  const found = mistakes({
+    domains: ["example.org"],
+    aliases: { "a@example.org": ["a@example.org"], "b@example.org": [] },
+  });
+  assert.match(found['aliases["a@example.org"][0]']!, /stands for itself/);
+  assert.match(found['aliases["b@example.org"]']!, /has no target/);
+});
+
+test("a password for nobody, an empty one, and one beside a hash are mistakes; no value is shown", () => {
+  const found = mistakes({
+    domains: ["example.org"],
+    mailboxes: ["anna@example.org", "ben@example.org"],
+    passwords: { "ann@example.org": "hunter2", "anna@example.org": "", "ben@example.org": "hunter2" },
+    passwordHashes: { "ben@example.org": "{PLAIN}hunter2" },
+  });
+  assert.match(found['passwords["ann@example.org"]']!, /no declared mailbox/);
+  assert.match(found['passwords["anna@example.org"]']!, /is empty/);
+  assert.match(found['passwordHashes["ben@example.org"]']!, /beside a password/);
+  assert.ok(!JSON.stringify(found).includes("hunter2"));
+});
+
+test("two services on one port, and ports for root alone, are mistakes", () => {
+  assert.match(
+    mistakes({ domains: ["example.org"], server: { ports: { imap: 20_025 } } })["server.ports.imap"]!,
+    /gives port 20025 to imap and to smtp/,
+  );
+  assert.match(
+    mistakes({ domains: ["example.org"], server: { portBase: 0 } })["server.portBase"]!,
+    /without root/,
+  );
+});
+
+test("the next DKIM selector is another one than the current", () => {
+  const found = mistakes({ domains: [{ name: "example.org", dkim: { current: "x", next: "x" } }] });
+  assert.ok(found["domains[0].dkim.next"]);
+});
+
+test("all mistakes are told at once", () => {
+  const found = mistakes({ domains: ["a", "b"], mailboxes: ["c"], aliases: { d: "e" } });
+  assert.ok(Object.keys(found).length >= 4);
+});
