@@ -1,0 +1,158 @@
+/**
+ * Where a delivery connects: the hosts of a destination in the order in which they are tried (RFC 5321 §5.1).
+ *
+ * - MX records by preference, equal ones shuffled; without MX the domain's own addresses; a null MX (RFC 7505) is final.
+ * - If this server is among the hosts, itself and every host that is not preferred to it are left out, so that two backup
+ *   servers never play ping-pong; if nothing is left, the mail would loop, and fails.
+ * - IPv4 comes before IPv6, unless a local IPv6 address to send from is configured: large receivers refuse IPv6
+ *   without a PTR record, and only who configured the address knows that it has one.
+ */
+import { addresses, mxHosts } from "../../dns/mail-lookups.ts";
+import { ipAddress } from "../../dns/records.ts";
+import type { Resolver } from "../../dns/resolver.ts";
+import type { Relay } from "../relay.ts";
+
+export type Destination =
+  | { readonly kind: "mx"; readonly domain: string }
+  | { readonly kind: "relay"; readonly relay: Relay };
+
+export interface Target {
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress: string | undefined;
+  /** The MX and its addresses are authenticated by DNSSEC: DANE may be used (RFC 7672 §2.2). */
+  readonly secure: boolean;
+}
+export type Targets =
+  | { readonly kind: "targets"; readonly targets: readonly Target[] }
+  | {
+      readonly kind: "temporary" | "permanent";
+      /** RFC 3463. */
+      readonly status: string;
+      readonly text: string;
+    };
+
+export interface TargetOptions {
+  readonly resolver: Resolver;
+  /** Port of MX hosts. */
+  readonly port: number;
+  /** Local addresses to send from, at most one of each family is used. */
+  readonly localAddresses: readonly string[];
+  /** Whether connecting there would reach this very server. */
+  readonly isOurself: (address: string, port: number) => boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Addresses tried for one delivery; a destination with more has spread its load, not its reliability. */
+export const MAX_TARGETS = 10;
+
+export async function findTargets(destination: Destination, options: TargetOptions): Promise<Targets> {
+  if (destination.kind === "relay") return relayTargets(destination.relay, options);
+  const { domain } = destination;
+  const literal = /^\[(?:IPv6:)?(.*)\]$/i.exec(domain)?.[1];
+  if (literal !== undefined) return literalTargets(literal, options);
+  return mxTargets(domain, options);
+}
+
+async function mxTargets(domain: string, options: TargetOptions): Promise<Targets> {
+  const mx = await mxHosts(options.resolver, domain, { signal: options.signal });
+  switch (mx.status) {
+    case "tempfail":
+      return failure(
+        "temporary",
+        "4.4.3",
+        `the MX records of ${domain} cannot be found now: ${mx.reason ?? "no answer"}`,
+      );
+    case "nxdomain":
+      return failure("permanent", "5.1.2", `the domain ${domain} does not exist`);
+    case "null-mx":
+      return failure("permanent", "5.1.10", `the domain ${domain} takes no mail (null MX, RFC 7505)`);
+    case "ok":
+  }
+  const found: (Target & { readonly preference: number })[] = [];
+  let unknown: string | undefined;
+  let ourPreference = Number.POSITIVE_INFINITY;
+  for (const { host, preference } of mx.hosts) {
+    if (found.length >= MAX_TARGETS || preference >= ourPreference) break;
+    const at = await addresses(options.resolver, host, { signal: options.signal });
+    if (at.status === "tempfail") unknown ??= `${host}: ${at.reason ?? "no answer"}`;
+    const secure = mx.secure && at.secure;
+    for (const { address } of at.addresses) {
+      if (options.isOurself(address, options.port)) ourPreference = Math.min(ourPreference, preference);
+      else found.push({ host, address, port: options.port, localAddress: undefined, secure, preference });
+    }
+  }
+  const targets = found.filter(({ preference }) => preference < ourPreference);
+  if (targets.length > 0) return ordered(targets, options);
+  if (ourPreference < Number.POSITIVE_INFINITY)
+    return failure(
+      "permanent",
+      "5.4.6",
+      `mail for ${domain} comes back to this server, which does not host it`,
+    );
+  if (unknown !== undefined)
+    return failure(
+      "temporary",
+      "4.4.3",
+      `no address of ${domain}'s mail hosts can be found now (${unknown})`,
+    );
+  return failure("permanent", "5.4.4", `no mail host of ${domain} has an address`);
+}
+
+function literalTargets(text: string, options: TargetOptions): Targets {
+  const address = ipAddress(text)?.text;
+  if (address === undefined) return failure("permanent", "5.1.2", `[${text}] is no address literal`);
+  if (options.isOurself(address, options.port))
+    return failure("permanent", "5.4.6", `[${address}] is this server, which does not host that address`);
+  return ordered(
+    [{ host: address, address, port: options.port, localAddress: undefined, secure: false }],
+    options,
+  );
+}
+
+async function relayTargets(relay: Relay, options: TargetOptions): Promise<Targets> {
+  const { host, port } = relay;
+  const literal = ipAddress(host)?.text;
+  const make = (address: string, secure: boolean): Target => ({
+    host,
+    address,
+    port,
+    localAddress: undefined,
+    secure,
+  });
+  if (literal !== undefined) return ordered([make(literal, false)], options);
+  const at = await addresses(options.resolver, host, { signal: options.signal });
+  // A relay that cannot be found is an error of configuration or of DNS: the mail waits for its repair.
+  if (at.status !== "ok")
+    return failure("temporary", "4.4.3", `the relay ${host} has no address now: ${at.reason ?? at.status}`);
+  return ordered(
+    at.addresses.slice(0, MAX_TARGETS).map(({ address }) => make(address, at.secure)),
+    options,
+  );
+}
+
+/** The order of hosts stays; within it the preferred family comes first for each host. */
+function ordered(targets: readonly Target[], options: TargetOptions): Targets {
+  const local = new Map(
+    options.localAddresses.map((address) => [ipAddress(address)?.family, address] as const),
+  );
+  const rank = (target: Target): number =>
+    (ipAddress(target.address)?.family === 6) === local.has(6) ? 0 : 1;
+  const hosts = [...new Set(targets.map(({ host }) => host))];
+  const sorted = hosts.flatMap((host) =>
+    targets.filter((target) => target.host === host).sort((a, b) => rank(a) - rank(b)),
+  );
+  return {
+    kind: "targets",
+    targets: sorted
+      .slice(0, MAX_TARGETS)
+      .map((target) => ({ ...target, localAddress: local.get(ipAddress(target.address)?.family) })),
+  };
+}
+
+const failure = (kind: "temporary" | "permanent", status: string, text: string): Targets => ({
+  kind,
+  status,
+  text,
+});

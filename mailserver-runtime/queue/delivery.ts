@@ -1,0 +1,158 @@
+/**
+ * One attempt: a message's recipients of one destination, over a connection that is there or over new ones.
+ *
+ * Hosts are tried in their order until one takes the message (RFC 5321 §5.1). A connection that the server closed while
+ * it waited for work is no failure: the message goes over a fresh one. Recipients that a server refuses as too many are
+ * sent in the next transaction on the same connection.
+ */
+import type { ConnectionOptions } from "node:tls";
+import type { Resolver } from "../dns/resolver.ts";
+import { SmtpSession, type Timeouts } from "./client/session.ts";
+import { type Destination, findTargets, type Target } from "./client/targets.ts";
+import type { TlsPolicy } from "./client/tls-policy.ts";
+import {
+  type OutgoingMessage,
+  type OutgoingRecipient,
+  type TransactionResult,
+  transact,
+} from "./client/transaction.ts";
+import { ClientError } from "./client/wire.ts";
+import type { Unreachable } from "./lane.ts";
+import type { Result } from "./message-state.ts";
+
+export interface DeliveryContext {
+  readonly resolver: Resolver;
+  readonly hostname: string;
+  readonly port: number;
+  readonly localAddresses: readonly string[];
+  readonly isOurself: (address: string, port: number) => boolean;
+  /** What a destination's host must offer; asked for each new connection. */
+  readonly tlsPolicy: (domain: string, target: Target) => Promise<TlsPolicy>;
+  readonly ca: ConnectionOptions["ca"];
+  readonly timeouts: Timeouts;
+  readonly signal: AbortSignal;
+}
+export interface Attempt {
+  /** One for each recipient, in their order. */
+  readonly results: readonly Result[];
+  /** A connection that may be used again. */
+  readonly session: SmtpSession | undefined;
+  /** No host could be reached at all. */
+  readonly unreachable: Unreachable | undefined;
+  /** The server may have taken the message though we do not know (RFC 1047). */
+  readonly uncertain: boolean;
+}
+
+/** Connections made for one attempt. */
+const MAX_SESSIONS = 4;
+
+/** Never throws for what DNS or a server does. */
+export async function attempt(
+  destination: Destination,
+  message: OutgoingMessage,
+  recipients: readonly OutgoingRecipient[],
+  open: SmtpSession | undefined,
+  context: DeliveryContext,
+): Promise<Attempt> {
+  const results: (Result | undefined)[] = recipients.map(() => undefined);
+  const tried = new Set<string>();
+  let session = open;
+  let uncertain = false;
+  let unreachable: Unreachable | undefined;
+  // What is said of recipients that no transaction has settled in the end.
+  let rest: Result = temporaryResult("4.4.2", "the connection was lost too often");
+  for (let sessions = 0; results.includes(undefined); ) {
+    const reused = session?.usable === true;
+    if (session === undefined || !reused) {
+      session?.close();
+      session = undefined;
+      if (sessions === MAX_SESSIONS) break;
+      const opened = await openSession(destination, tried, context);
+      if (!(opened instanceof SmtpSession)) {
+        if (sessions === 0) rest = { ...opened, replied: false };
+        if (sessions === 0 && opened.outcome === "temporary") unreachable = opened;
+        break;
+      }
+      session = opened;
+      sessions += 1;
+    }
+    const missing = [...results.keys()].filter((index) => results[index] === undefined);
+    const batch = missing.slice(0, session.extensions.recipientLimit);
+    const done = await transact(
+      session,
+      message,
+      batch.map((index) => recipients[index]!),
+    );
+    const remote = `${session.host}[${session.address}]:${session.port}`;
+    const withoutDsn = !session.extensions.dsn;
+    uncertain ||= done.uncertain;
+    if (wasLost(done)) {
+      rest = { ...done.results[0]!, remote };
+      if (!reused) tried.add(session.address);
+    } else {
+      const stuck = done.results.every(({ tooMany }) => tooMany);
+      for (const [place, index] of batch.entries()) {
+        const { tooMany, ...result } = done.results[place]!;
+        if (!tooMany || stuck) results[index] = { ...result, remote, withoutDsn };
+      }
+    }
+    if (done.reusable) continue;
+    session.close();
+    session = undefined;
+  }
+  return { results: results.map((result) => result ?? rest), session, unreachable, uncertain };
+}
+
+/** The connection ended before the final dot and nobody said why: another host may do better. */
+const wasLost = (done: TransactionResult): boolean =>
+  !done.reusable &&
+  !done.uncertain &&
+  done.results.every(({ replied, outcome }) => !replied && outcome === "temporary");
+
+const temporaryResult = (status: string, text: string): Result => ({
+  outcome: "temporary",
+  status,
+  text,
+  replied: false,
+});
+
+interface OpenFailure extends Unreachable {
+  readonly outcome: "temporary" | "permanent";
+}
+
+async function openSession(
+  destination: Destination,
+  tried: Set<string>,
+  context: DeliveryContext,
+): Promise<SmtpSession | OpenFailure> {
+  const found = await findTargets(destination, context);
+  if (found.kind !== "targets") return { outcome: found.kind, status: found.status, text: found.text };
+  const failures: string[] = [];
+  let status = "4.4.1";
+  for (const target of found.targets) {
+    if (tried.has(target.address)) continue;
+    tried.add(target.address);
+    try {
+      const session = await SmtpSession.open(await sessionOptions(destination, target, context));
+      tried.delete(target.address);
+      return session;
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      status = error.problem === "tls" ? "4.7.5" : (error.reply?.enhanced?.replace(/^5/, "4") ?? "4.4.1");
+      failures.push(`${target.host}[${target.address}]:${target.port}: ${error.message}`);
+    }
+  }
+  const text = failures.length === 0 ? "no other host is left to try" : failures.slice(-3).join("; ");
+  return { outcome: "temporary", status, text };
+}
+
+async function sessionOptions(destination: Destination, target: Target, context: DeliveryContext) {
+  const { hostname, ca, timeouts, signal } = context;
+  const common = { ...target, hostname, ca, timeouts, signal };
+  if (destination.kind === "mx")
+    return { ...common, policy: await context.tlsPolicy(destination.domain, target) };
+  const { relay } = destination;
+  const policy: TlsPolicy =
+    relay.tls === "opportunistic" ? { level: "opportunistic" } : { level: "verify", names: [relay.host] };
+  return { ...common, policy, implicitTls: relay.tls === "implicit", credentials: relay.credentials };
+}

@@ -1,0 +1,632 @@
+/**
+ * The outbound queue at work: takes messages, keeps the time, sends them on, tells their senders.
+ *
+ * In memory stands an index entry of a few words for each message: its identifier, when it is due, for which
+ * destinations. All else is read from the spool when a message's turn comes and forgotten afterwards, so a hundred
+ * thousand messages that wait for a dead host cost a few megabytes.
+ *
+ * A *round* takes a message once to each of its destinations (lane.ts). When the last one has ended, the round is closed:
+ * senders are told (notices.ts), the message leaves or gets its next time (schedule.ts). What happened is in the journal
+ * before anything follows from it. After a crash a round begins again with those recipients that the journal does not
+ * settle; a message is delivered twice only where the process died between a server's 2xx to the final dot and the
+ * journal's line for it, which SMTP cannot avoid (RFC 5321 §6.1).
+ */
+import { setMaxListeners } from "node:events";
+import type { ConnectionOptions } from "node:tls";
+import type { Resolver } from "../dns/resolver.ts";
+import { domainOf } from "../message/address.ts";
+import { memoryContent } from "../message/content.ts";
+import { parseHeaders } from "../message/headers.ts";
+import { buildReport, type ReportedRecipient } from "../message/report.ts";
+import type { Log } from "../net/log.ts";
+import type { Settings } from "../settings/schema.ts";
+import { type SmtpSession, standardTimeouts, type Timeouts } from "./client/session.ts";
+import type { Destination, Target } from "./client/targets.ts";
+import type { TlsPolicy } from "./client/tls-policy.ts";
+import { attempt, type DeliveryContext } from "./delivery.ts";
+import { DueHeap } from "./due-heap.ts";
+import { Lane } from "./lane.ts";
+import {
+  applyRecord,
+  isSettled,
+  type JournalRecord,
+  type MessageState,
+  type RecipientState,
+  type Result,
+  replay,
+  type StoredHeader,
+  wantsSmtpUtf8,
+} from "./message-state.ts";
+import { delayNotices, finalNotices } from "./notices.ts";
+import type { OutboundQueue, QueueEntry, QueueSubmission } from "./queue.ts";
+import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
+import { type Relay, relayKey } from "./relay.ts";
+import { expiresAt, isLate, nextAttempt } from "./schedule.ts";
+import { QueueError, Spool } from "./spool.ts";
+
+export interface QueueOptions {
+  /** The spool; made where it is not there yet. */
+  readonly directory: string;
+  readonly resolver: Resolver;
+  readonly settings: () => Settings;
+  readonly log: Log;
+  /**
+   * Takes a report for a message's sender and makes it durable before it resolves: routes its recipient, delivers to a
+   * local account, or calls `enqueue`. Without it reports go into this queue.
+   */
+  readonly report?: (submission: QueueSubmission) => Promise<void>;
+  /** The relay for a recipient; undefined: its MX. */
+  readonly relayFor?: (from: string, recipient: string) => Relay | undefined;
+  /** Whether connecting there would reach this server's own MX listener. */
+  readonly isOurself?: (address: string, port: number) => boolean;
+  /** What TLS a host must offer; opportunistic where nothing is said. */
+  readonly tlsPolicy?: (domain: string, target: Target) => Promise<TlsPolicy>;
+  /** Authorities trusted beside the system's, PEM. */
+  readonly ca?: ConnectionOptions["ca"];
+  readonly timeouts?: Timeouts;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+}
+
+/** Connections in total. */
+const MAX_CONNECTIONS = 100;
+/** How long a connection waits for another message. */
+const LINGER_MS = 1000;
+/** A connection makes room after so many messages where other destinations wait for one. */
+const FAIR_SHARE = 50;
+/** Messages of one destination whose envelopes are kept in memory while they are ready. */
+const READ_AHEAD = 100;
+/** Octets of just queued messages kept in memory for their first attempt. */
+const FRESH_BYTES = 8 * 1024 * 1024;
+/** setTimeout takes no more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Attempted again when telling the sender failed, or the spool could not be read. */
+const REPAIR_MS = 60_000;
+/** The most of an original that goes back whole with a report. */
+const WHOLE_ORIGINAL_BYTES = 1024 * 1024;
+const HEADERS_BYTES = 256 * 1024;
+
+interface Entry {
+  readonly id: string;
+  dueAt: number;
+  held: boolean;
+  /** Destinations of this round that have not ended yet; 0 between rounds. */
+  open: number;
+  /** Read when the first destination of a round begins, dropped when the last has ended. */
+  state: MessageState | undefined;
+}
+
+/** Opens the queue and begins to deliver what is in it. */
+export async function openQueue(options: QueueOptions): Promise<RunningQueue> {
+  const queue = new RunningQueue(options, await Spool.open(options.directory));
+  await queue.load();
+  return queue;
+}
+
+export class RunningQueue implements OutboundQueue {
+  readonly #options: QueueOptions;
+  readonly #spool: Spool;
+  readonly #log: Log;
+  readonly #clock: () => number;
+  readonly #random: () => number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #heap = new DueHeap<Entry>();
+  readonly #lanes = new Map<string, Lane<Entry>>();
+  readonly #stop = new AbortController();
+  readonly #working = new Set<Promise<unknown>>();
+  readonly #counts = zeroCounts();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #closing = false;
+  #pruneAt = 256;
+  /** Messages that came through memory a moment ago, so that their first attempt reads no file. */
+  readonly #fresh = new Map<string, readonly Buffer[]>();
+  #freshBytes = 0;
+
+  constructor(options: QueueOptions, spool: Spool) {
+    this.#options = options;
+    this.#spool = spool;
+    this.#log = options.log;
+    this.#clock = options.clock ?? Date.now;
+    this.#random = options.random ?? Math.random;
+    // Every connection listens for the end.
+    setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** The figures as they are now; the object does not change. */
+  counts(): QueueCounts {
+    return {
+      ...this.#counts,
+      messages: this.#entries.size,
+      held: [...this.#entries.values()].filter((entry) => entry.held).length,
+      destinations: this.#lanes.size,
+    };
+  }
+
+  /** Reads the index. Messages that cannot be read are named in the log and left where they are. */
+  async load(): Promise<void> {
+    const ids = [...(await this.#spool.ids())];
+    const readers = Array.from({ length: 16 }, async () => {
+      for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
+        const state = await this.#spool.state(id);
+        if (state === undefined)
+          this.#log.error({ id }, "a file in the queue is no message of ours; left alone");
+        else this.#admit(state);
+      }
+    });
+    await Promise.all(readers);
+  }
+
+  async enqueue(submission: QueueSubmission): Promise<{ readonly id: string }> {
+    if (this.#closing) throw new QueueError("closed", "the queue is closing");
+    if (submission.envelope.recipients.length === 0)
+      throw new QueueError("no recipients", "a message without recipients cannot be queued");
+    const header = await this.#spool.write(submission, this.#clock());
+    const { envelope, contentSize, account, id } = header;
+    this.#counts.enqueued += 1;
+    this.#log.info(
+      { id, from: envelope.from, recipients: envelope.recipients.length, size: contentSize, account },
+      "queued",
+    );
+    const entry = this.#admit(replay(header, []));
+    if (entry.dueAt <= this.#clock()) this.#keepFresh(entry, header, submission);
+    return { id };
+  }
+
+  async list(): Promise<readonly QueueEntry[]> {
+    const ids = await this.#spool.ids();
+    const shown: QueueEntry[] = [];
+    for (let at = 0; at < ids.length; at += 16) {
+      const batch = await Promise.all(ids.slice(at, at + 16).map((id) => this.show(id)));
+      for (const entry of batch) if (entry !== undefined) shown.push(entry);
+    }
+    return shown;
+  }
+
+  /** One message, with a transcript line for each attempt and recipient. */
+  async show(id: string): Promise<(QueueEntry & { readonly transcript: readonly string[] }) | undefined> {
+    const entry = this.#entries.get(id);
+    const state = entry?.state ?? (await this.#spool.state(id));
+    if (state === undefined) return undefined;
+    const delivering = entry !== undefined && entry.open > 0;
+    return {
+      id,
+      from: state.header.envelope.from,
+      recipients: state.recipients.map(({ address, status, last }) => ({
+        address,
+        status: status === "waiting" && delivering ? "delivering" : status,
+        ...(last === undefined ? {} : { lastReply: last.text }),
+      })),
+      size: state.header.prefixSize + state.header.contentSize,
+      queuedAt: state.header.queuedAt,
+      nextAttemptAt: entry?.dueAt ?? state.nextAttemptAt,
+      attempts: state.attempts,
+      held: state.held,
+      transcript: state.transcript,
+    };
+  }
+
+  async retry(id?: string): Promise<number> {
+    const entries = id === undefined ? [...this.#entries.values()] : [this.#entries.get(id)];
+    let count = 0;
+    for (const lane of this.#lanes.values()) lane.wake();
+    for (const entry of entries) {
+      if (entry === undefined || entry.held || entry.open > 0) continue;
+      this.#schedule(entry, this.#clock());
+      count += 1;
+    }
+    return count;
+  }
+
+  hold(id: string): Promise<boolean> {
+    return this.#setHeld(id, true);
+  }
+
+  release(id: string): Promise<boolean> {
+    return this.#setHeld(id, false);
+  }
+
+  /** Takes a message out without telling its sender. One that is being sent right now may still arrive. */
+  async remove(id: string): Promise<boolean> {
+    if (!this.#entries.delete(id)) return false;
+    this.#dropFresh(id);
+    this.#counts.removed += 1;
+    this.#log.warn({ id }, "removed from the queue by an operator");
+    return this.#spool.remove(id);
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    for (const lane of this.#lanes.values()) lane.dismiss();
+    const patience = setTimeout(() => this.#stop.abort(), graceMs);
+    while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
+    clearTimeout(patience);
+    await this.#spool.close();
+  }
+
+  async #setHeld(id: string, held: boolean): Promise<boolean> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.held === held) return false;
+    entry.held = held;
+    await this.#note(entry, { type: "held", held }, "durable");
+    if (!held) this.#schedule(entry, this.#clock());
+    return true;
+  }
+
+  #admit(state: MessageState): Entry {
+    const { id } = state.header;
+    const entry: Entry = { id, dueAt: state.nextAttemptAt, held: state.held, open: 0, state: undefined };
+    this.#entries.set(id, entry);
+    this.#schedule(entry, entry.dueAt);
+    return entry;
+  }
+
+  #keepFresh(entry: Entry, header: StoredHeader, { prefix, content }: QueueSubmission): void {
+    const size = header.prefixSize + header.contentSize;
+    if (content.buffer === undefined || this.#freshBytes + size > FRESH_BYTES) return;
+    entry.state = replay(header, []);
+    this.#fresh.set(entry.id, [prefix, content.buffer]);
+    this.#freshBytes += size;
+  }
+
+  #dropFresh(id: string): void {
+    for (const piece of this.#fresh.get(id) ?? []) this.#freshBytes -= piece.length;
+    this.#fresh.delete(id);
+  }
+
+  #schedule(entry: Entry, at: number): void {
+    entry.dueAt = at;
+    this.#heap.add(at, entry);
+    this.#armTimer();
+  }
+
+  #armTimer(): void {
+    const first = this.#heap.first;
+    if (first === undefined || this.#closing || first >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = first;
+    const wait = Math.min(Math.max(0, first - this.#clock()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#onTime(), wait);
+  }
+
+  #onTime(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = this.#clock();
+    for (let due = this.#heap.take(now); due !== undefined; due = this.#heap.take(now)) {
+      const entry = due.value;
+      // Rescheduled since, removed, or under way: this mark in the heap is out of date.
+      const current = this.#entries.get(entry.id) === entry && entry.dueAt === due.at;
+      if (current && !entry.held && entry.open === 0) this.#track(this.#beginRound(entry));
+    }
+    this.#armTimer();
+  }
+
+  /** Puts a message before each of its destinations. */
+  async #beginRound(entry: Entry): Promise<void> {
+    entry.open = 1;
+    let state: MessageState | undefined;
+    try {
+      state = await this.#load(entry);
+    } catch (error) {
+      this.#log.error({ id: entry.id, error: String(error) }, "a queued message cannot be read; tried again");
+      entry.open = 0;
+      this.#schedule(entry, this.#clock() + REPAIR_MS);
+      return;
+    }
+    if (state === undefined) return;
+    const destinations = new Map<string, Destination>();
+    for (const recipient of state.recipients) {
+      if (recipient.status !== "waiting") continue;
+      const destination = this.#destination(state, recipient);
+      destinations.set(laneKey(destination), destination);
+    }
+    entry.open += destinations.size;
+    this.#prune();
+    for (const [key, destination] of destinations) {
+      const lane = this.#lanes.get(key) ?? new Lane<Entry>(key, destination);
+      this.#lanes.set(key, lane);
+      // What is far back in a lane is read again when its turn comes, and does not lie in memory until then.
+      if (destinations.size === 1 && lane.length >= READ_AHEAD) entry.state = undefined;
+      lane.add(entry);
+      this.#staff(lane);
+    }
+    await this.#endLane(entry);
+  }
+
+  /** Forgets destinations at rest, once there are many more than there were after the last time. */
+  #prune(): void {
+    if (this.#lanes.size < this.#pruneAt) return;
+    for (const lane of this.#lanes.values()) if (this.#isIdle(lane)) this.#lanes.delete(lane.key);
+    this.#pruneAt = 256 + 2 * this.#lanes.size;
+  }
+
+  #isIdle(lane: Lane<Entry>): boolean {
+    return lane.workers === 0 && lane.length === 0 && lane.unreachable(this.#clock()) === undefined;
+  }
+
+  #destination(state: MessageState, recipient: RecipientState): Destination {
+    const relay = this.#options.relayFor?.(state.header.envelope.from, recipient.address);
+    return relay === undefined
+      ? { kind: "mx", domain: domainOf(recipient.address) }
+      : { kind: "relay", relay };
+  }
+
+  #staff(lane: Lane<Entry>): void {
+    while (lane.wantsWorker && this.#counts.connections < MAX_CONNECTIONS && !this.#closing) {
+      lane.workers += 1;
+      this.#counts.connections += 1;
+      this.#track(this.#work(lane));
+    }
+  }
+
+  async #work(lane: Lane<Entry>): Promise<void> {
+    let session: SmtpSession | undefined;
+    try {
+      for (let done = 0; !this.#closing; done += 1) {
+        if (done >= FAIR_SHARE && this.#counts.connections >= MAX_CONNECTIONS) break;
+        const entry = await lane.take(session === undefined ? 0 : LINGER_MS);
+        if (entry === undefined) break;
+        if (lane.wantsWorker) this.#staff(lane);
+        session = await this.#deliver(entry, lane, session);
+      }
+    } finally {
+      session?.close();
+      lane.workers -= 1;
+      this.#counts.connections -= 1;
+      if (this.#isIdle(lane)) this.#lanes.delete(lane.key);
+      if (!this.#closing) for (const other of this.#lanes.values()) if (other.wantsWorker) this.#staff(other);
+    }
+  }
+
+  /** One message to one destination; gives the connection back when it can be used again. */
+  async #deliver(
+    entry: Entry,
+    lane: Lane<Entry>,
+    open: SmtpSession | undefined,
+  ): Promise<SmtpSession | undefined> {
+    let session = open;
+    try {
+      const state = entry.held || this.#entries.get(entry.id) !== entry ? undefined : await this.#load(entry);
+      const recipients = (state?.recipients ?? []).filter(
+        (recipient) =>
+          recipient.status === "waiting" &&
+          state !== undefined &&
+          laneKey(this.#destination(state, recipient)) === lane.key,
+      );
+      if (state === undefined || recipients.length === 0) return session;
+      const now = this.#clock();
+      const resting = lane.unreachable(now);
+      if (resting !== undefined) {
+        const result: Result = { ...resting, outcome: "temporary", replied: false };
+        await this.#record(
+          entry,
+          recipients,
+          recipients.map(() => result),
+        );
+        return session;
+      }
+      const done = await attempt(
+        lane.destination,
+        this.#outgoing(state, recipients),
+        recipients,
+        session,
+        this.#context(),
+      );
+      session = done.session;
+      if (this.#stop.signal.aborted && done.results.every(({ outcome }) => outcome === "temporary"))
+        return session;
+      if (done.unreachable !== undefined) lane.failed(this.#clock(), done.unreachable);
+      else if (session === undefined) lane.slowed();
+      else lane.succeeded();
+      if (done.uncertain) this.#counts.uncertain += 1;
+      await this.#record(entry, recipients, done.results);
+    } catch (error) {
+      this.#log.error(
+        { id: entry.id, error: String(error) },
+        "an attempt broke off; the message stays queued",
+      );
+    } finally {
+      await this.#endLane(entry);
+    }
+    return session;
+  }
+
+  #outgoing(state: MessageState, recipients: readonly RecipientState[]) {
+    const { header } = state;
+    const { from, ret, envid, requireTls } = header.envelope;
+    return {
+      from,
+      ret,
+      envid,
+      requireTls,
+      size: header.prefixSize + header.contentSize,
+      eightBit: header.eightBit,
+      smtpUtf8: wantsSmtpUtf8(header, recipients),
+      chunks: () => this.#fresh.get(header.id) ?? this.#spool.chunks(header),
+    };
+  }
+
+  #context(): DeliveryContext {
+    const { resolver, isOurself, tlsPolicy, ca, timeouts } = this.#options;
+    const { hostname, delivery } = this.#options.settings();
+    return {
+      resolver,
+      hostname,
+      port: delivery.port,
+      localAddresses: delivery.addresses,
+      isOurself: isOurself ?? (() => false),
+      tlsPolicy: tlsPolicy ?? (async () => ({ level: "opportunistic" })),
+      ca,
+      timeouts: timeouts ?? standardTimeouts,
+      signal: this.#stop.signal,
+    };
+  }
+
+  async #record(
+    entry: Entry,
+    recipients: readonly RecipientState[],
+    results: readonly Result[],
+  ): Promise<void> {
+    const byIndex: Record<string, Result> = {};
+    for (const [place, { index, address }] of recipients.entries()) {
+      const result = results[place]!;
+      byIndex[index] = result;
+      const count = { delivered: "delivered", temporary: "deferred", permanent: "failed" } as const;
+      this.#counts[count[result.outcome]] += 1;
+      const { outcome, status, text, remote } = result;
+      this.#log.info({ id: entry.id, to: address, remote, outcome, status, reply: text }, "delivery attempt");
+    }
+    const record: JournalRecord = { type: "attempt", at: this.#clock(), results: byIndex };
+    if (entry.state === undefined) return;
+    const after = applyRecord(entry.state, record);
+    entry.state = after;
+    // What leaves the queue at once needs no journal: its file's removal says the same.
+    if (isSettled(after) && finalNotices(after).length === 0) return;
+    const settles = results.some(({ outcome }) => outcome !== "temporary");
+    await this.#spool.append(entry.id, record, settles ? "durable" : "soon");
+  }
+
+  async #note(entry: Entry, record: JournalRecord, durable: "durable" | "soon"): Promise<void> {
+    await this.#spool.append(entry.id, record, durable);
+    if (entry.state !== undefined) entry.state = applyRecord(entry.state, record);
+  }
+
+  /** The state of an entry whose round is open; entries that cannot be read wait, and those that are gone are dropped. */
+  async #load(entry: Entry): Promise<MessageState | undefined> {
+    if (entry.state !== undefined) return entry.state;
+    const state = await this.#spool.state(entry.id);
+    if (this.#entries.get(entry.id) !== entry) return undefined;
+    if (state === undefined) {
+      this.#log.warn({ id: entry.id }, "a queued message's file is gone");
+      this.#entries.delete(entry.id);
+    }
+    entry.state ??= state;
+    return entry.state;
+  }
+
+  /** One destination of the round has ended; the last one closes the round. */
+  async #endLane(entry: Entry): Promise<void> {
+    entry.open -= 1;
+    if (entry.open > 0) return;
+    if (this.#entries.get(entry.id) !== entry) return;
+    entry.open = 1;
+    try {
+      const state = await this.#load(entry);
+      if (state !== undefined && !this.#stop.signal.aborted) await this.#closeRound(entry, state);
+    } catch (error) {
+      this.#log.error({ id: entry.id, error: String(error) }, "a round could not be closed; tried again");
+      this.#schedule(entry, this.#clock() + REPAIR_MS);
+    } finally {
+      entry.open = 0;
+      entry.state = undefined;
+      this.#dropFresh(entry.id);
+    }
+  }
+
+  async #closeRound(entry: Entry, ended: MessageState): Promise<void> {
+    const now = this.#clock();
+    const { delivery } = this.#options.settings();
+    const { queuedAt } = ended.header;
+    const state = now >= expiresAt(delivery, queuedAt) ? await this.#expire(entry, ended) : ended;
+    const notices = finalNotices(state);
+    if (notices.length > 0) {
+      await this.#tell(state, notices);
+      const told = state.recipients.filter(({ status }) => status !== "waiting").map(({ index }) => index);
+      await this.#note(entry, { type: "reported", recipients: told }, "durable");
+    }
+    if (isSettled(state)) {
+      this.#entries.delete(entry.id);
+      await this.#spool.remove(entry.id);
+      this.#counts.removed += 1;
+      this.#log.info({ id: entry.id, seconds: (now - queuedAt) / 1000 }, "finished");
+      return;
+    }
+    if (!state.warned && isLate(delivery, queuedAt, now)) {
+      const delayed = delayNotices(state, expiresAt(delivery, queuedAt));
+      if (delayed.length > 0) await this.#tell(state, delayed);
+      await this.#note(entry, { type: "warned" }, "durable");
+    }
+    if (entry.held) return;
+    const at = nextAttempt(delivery, queuedAt, state.attempts + 1, now, this.#random());
+    await this.#note(entry, { type: "next", at }, "soon");
+    this.#schedule(entry, at);
+  }
+
+  /** Gives up what still waits (RFC 5321 §4.5.4.1). */
+  async #expire(entry: Entry, state: MessageState): Promise<MessageState> {
+    const results: Record<string, Result> = {};
+    for (const { index, status, last } of state.recipients) {
+      if (status !== "waiting") continue;
+      const text = `not delivered in time; the last attempt: ${last?.text ?? "none"}`;
+      results[index] = { outcome: "permanent", status: "4.4.7", text, replied: false, remote: last?.remote };
+    }
+    const record: JournalRecord = { type: "attempt", at: this.#clock(), results };
+    if (Object.keys(results).length === 0) return state;
+    this.#counts.failed += Object.keys(results).length;
+    await this.#spool.append(entry.id, record, "durable");
+    entry.state = applyRecord(state, record);
+    return entry.state;
+  }
+
+  /** Sends a report to a message's sender. */
+  async #tell(state: MessageState, recipients: readonly ReportedRecipient[]): Promise<void> {
+    const { id, envelope, queuedAt, hops, prefixSize, contentSize } = state.header;
+    const { hostname } = this.#options.settings();
+    const failed = recipients.some(({ action }) => action === "failed");
+    const whole = failed && envelope.ret === "FULL" && prefixSize + contentSize <= WHOLE_ORIGINAL_BYTES;
+    const report = buildReport({
+      hostname,
+      to: envelope.from,
+      recipients,
+      arrivedAt: queuedAt,
+      envid: envelope.envid,
+      queueId: id,
+      original: await this.#original(state, whole),
+      whole,
+      now: this.#clock(),
+    });
+    const submission: QueueSubmission = {
+      envelope: {
+        from: "",
+        recipients: [{ address: envelope.from, notify: ["NEVER"] }],
+        smtpUtf8: report.utf8,
+        body: report.eightBit ? "8BITMIME" : "7BIT",
+      },
+      prefix: Buffer.alloc(0),
+      content: memoryContent(report.bytes),
+      hops: (hops ?? 0) + 1,
+    };
+    if (this.#options.report === undefined) await this.enqueue(submission);
+    else await this.#options.report(submission);
+    this.#counts.reports += 1;
+    this.#log.info({ id, to: envelope.from, actions: recipients.map(({ action }) => action) }, "sender told");
+  }
+
+  async #original(state: MessageState, whole: boolean): Promise<Buffer> {
+    const limit = whole ? WHOLE_ORIGINAL_BYTES : HEADERS_BYTES;
+    const pieces: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.#spool.chunks(state.header)) {
+      pieces.push(chunk);
+      size += chunk.length;
+      if (size >= limit) break;
+    }
+    const bytes = Buffer.concat(pieces);
+    return whole ? bytes : bytes.subarray(0, parseHeaders(bytes).end);
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work
+      .catch((error: unknown) =>
+        this.#log.error({ error: String(error) }, "the queue met an unexpected error"),
+      )
+      .finally(() => this.#working.delete(tracked));
+    this.#working.add(tracked);
+  }
+}
+
+const laneKey = (destination: Destination): string =>
+  destination.kind === "relay" ? relayKey(destination.relay) : `mx ${destination.domain.toLowerCase()}`;

@@ -1,0 +1,266 @@
+/**
+ * The spool: one directory of plain files, which may be copied, and no other state.
+ *
+ *     <id>            header line (JSON), prefix, content: written once, never changed
+ *     <id>.journal    a line of JSON for everything that has happened to the message since
+ *     <id>.new        a message being written; whatever has this name after a crash was never acknowledged
+ *
+ * Order makes it durable: write and sync `<id>.new`, rename it to `<id>`, wait for a sync of the directory that began
+ * after the rename. A journal is only ever appended to; a line cut off by a crash is passed over. A message leaves by the
+ * removal of `<id>`, and its journal afterwards. A sync that fails is final for that file: the message is refused, and the
+ * bytes are never trusted again.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  appendFile,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  unlink,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { ContentScan } from "./content-scan.ts";
+import { DirectorySync } from "./directory-sync.ts";
+import {
+  type JournalRecord,
+  type MessageState,
+  parseHeader,
+  parseJournal,
+  replay,
+  type StoredHeader,
+} from "./message-state.ts";
+import type { QueueSubmission } from "./queue.ts";
+
+export type QueueProblem =
+  | "no recipients"
+  | "stray line end" // a CR or LF that is not part of a CRLF: never sent, so never taken
+  | "disk full"
+  | "storage" // the disk failed
+  | "closed";
+export class QueueError extends Error {
+  override name = "QueueError";
+  readonly problem: QueueProblem;
+  constructor(problem: QueueProblem, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.problem = problem;
+  }
+}
+
+/** Messages up to this size are read into memory for a delivery, larger ones are streamed. */
+const WHOLE_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+/** A header with 1,000 long recipients stays far below. */
+const MAX_HEADER_LINE = 8 * 1024 * 1024;
+const ID = /^[0-9a-z]{9}-[0-9a-f]{10}$/;
+
+export class Spool {
+  readonly #directory: string;
+  readonly #names: DirectorySync;
+
+  private constructor(directory: string, names: DirectorySync) {
+    this.#directory = directory;
+    this.#names = names;
+  }
+
+  /** Opens a spool, made where it is not there yet, and removes what a crash left half written. */
+  static async open(directory: string): Promise<Spool> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const spool = new Spool(directory, await DirectorySync.open(directory));
+    const names = await readdir(directory);
+    const messages = new Set(names.filter((name) => ID.test(name)));
+    for (const name of names) {
+      const id = name.replace(/\.(new|journal)$/, "");
+      const orphan = name.endsWith(".new") || (name.endsWith(".journal") && !messages.has(id));
+      if (orphan && ID.test(id)) await unlink(join(directory, name));
+    }
+    return spool;
+  }
+
+  /** Writes a message. Durable when it resolves. @throws {QueueError} */
+  async write(submission: QueueSubmission, queuedAt: number): Promise<StoredHeader> {
+    const id = newId(queuedAt);
+    const { prefix, content } = submission;
+    const scan = new ContentScan();
+    scan.push(prefix);
+    const { buffer } = content;
+    if (buffer !== undefined) scan.push(buffer);
+    else for await (const chunk of content.chunks()) scan.push(chunk);
+    scan.finish();
+    if (scan.stray)
+      throw new QueueError(
+        "stray line end",
+        "the message has a CR or LF that is not part of a CRLF line end, and is not relayed (RFC 5321 §2.3.8)",
+      );
+    const header: StoredHeader = {
+      version: 1,
+      id,
+      queuedAt,
+      envelope: submission.envelope,
+      prefixSize: prefix.length,
+      contentSize: content.size,
+      eightBit: scan.eightBit,
+      eightBitHeaders: scan.eightBitHeaders,
+      holdUntil: submission.holdUntil,
+      hops: submission.hops,
+      account: submission.account,
+    };
+    const temporary = this.#path(`${id}.new`);
+    try {
+      const handle = await open(temporary, "wx", 0o600);
+      try {
+        await writeMessage(handle, Buffer.from(`${JSON.stringify(header)}\n`), submission);
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, this.#path(id));
+      await this.#names.sync();
+    } catch (error) {
+      // Under either name: what the caller is told was not taken must not be delivered later.
+      await Promise.allSettled([unlink(temporary), unlink(this.#path(id))]);
+      throw storageError(error);
+    }
+    return header;
+  }
+
+  /** Every message's id, oldest first. */
+  async ids(): Promise<readonly string[]> {
+    return (await readdir(this.#directory)).filter((name) => ID.test(name)).sort();
+  }
+
+  /** A message's state from its files; undefined when it is gone, or no message of ours. */
+  async state(id: string): Promise<MessageState | undefined> {
+    const [line, journal] = await Promise.all([
+      this.#headerLine(id),
+      readFile(this.#path(`${id}.journal`), "utf8").catch(() => ""),
+    ]);
+    const header = line === undefined ? undefined : parseHeader(line);
+    return header?.id === id ? replay(header, parseJournal(journal)) : undefined;
+  }
+
+  /**
+   * Adds a record to a message's journal; synced where `durable`, which is what a delivered or failed recipient needs and
+   * a mere delay does not.
+   */
+  async append(id: string, record: JournalRecord, durable: "durable" | "soon"): Promise<void> {
+    // A line cut off by a crash must not swallow the next one: an empty line between them costs nothing.
+    const line = `\n${JSON.stringify(record)}\n`;
+    if (durable === "soon") return appendFile(this.#path(`${id}.journal`), line, { mode: 0o600 });
+    const handle = await open(this.#path(`${id}.journal`), "a", 0o600);
+    try {
+      await handle.writeFile(line);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await this.#names.sync();
+  }
+
+  /** The prefix and content of a message in chunks; the file stays open while they are read. */
+  async *chunks(header: StoredHeader): AsyncGenerator<Buffer> {
+    const handle = await open(this.#path(header.id), "r");
+    try {
+      const total = (await handle.stat()).size;
+      let at = total - header.prefixSize - header.contentSize;
+      if (at <= 0) throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
+      const step = total - at <= WHOLE_BYTES ? total - at : CHUNK_BYTES;
+      while (at < total) {
+        const { bytesRead, buffer } = await handle.read(
+          Buffer.allocUnsafe(Math.min(step, total - at)),
+          0,
+          step,
+          at,
+        );
+        if (bytesRead === 0)
+          throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Takes a message out. Its removal becomes durable a little later; until then a power loss would deliver it again. */
+  async remove(id: string): Promise<boolean> {
+    try {
+      await unlink(this.#path(id));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw storageError(error);
+    }
+    await unlink(this.#path(`${id}.journal`)).catch(() => {});
+    this.#names.sync().catch(() => {});
+    return true;
+  }
+
+  close(): Promise<void> {
+    return this.#names.close();
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  async #headerLine(id: string): Promise<string | undefined> {
+    if (!ID.test(id)) return undefined;
+    let handle: FileHandle;
+    try {
+      handle = await open(this.#path(id), "r");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw storageError(error);
+    }
+    try {
+      for (let length = 4096; length <= MAX_HEADER_LINE; length *= 8) {
+        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, 0);
+        const newline = buffer.subarray(0, bytesRead).indexOf(10);
+        if (newline >= 0) return buffer.toString("utf8", 0, newline);
+        if (bytesRead < length) return undefined;
+      }
+      return undefined;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Sorts by time: nine digits of base 36 last until the year 5188. */
+function newId(now: number): string {
+  return `${now.toString(36).padStart(9, "0")}-${randomBytes(5).toString("hex")}`;
+}
+
+async function writeMessage(
+  handle: FileHandle,
+  header: Buffer,
+  { prefix, content }: QueueSubmission,
+): Promise<void> {
+  if (content.buffer !== undefined) return writeAll(handle, [header, prefix, content.buffer]);
+  await writeAll(handle, [header, prefix]);
+  let written = 0;
+  for await (const chunk of content.chunks()) {
+    await writeAll(handle, [chunk]);
+    written += chunk.length;
+  }
+  if (written !== content.size)
+    throw new QueueError("storage", `the message has ${written} octets and was said to have ${content.size}`);
+}
+
+/** One system call where the system takes all of it, which it does unless the disk is full. */
+async function writeAll(handle: FileHandle, pieces: readonly Buffer[]): Promise<void> {
+  const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const { bytesWritten } = await handle.writev(pieces.filter((piece) => piece.length > 0));
+  if (bytesWritten < total) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
+}
+
+function storageError(error: unknown): QueueError {
+  if (error instanceof QueueError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new QueueError(full ? "disk full" : "storage", `the queue's directory: ${message}`, {
+    cause: error,
+  });
+}
