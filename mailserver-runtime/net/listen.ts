@@ -174,8 +174,7 @@ async function readProxyHeader(connection: SocketConnection, timeoutMs: number):
     if (header.kind === "incomplete") continue;
     if (header.kind === "invalid") throw new ConnectionError("closed", header.reason);
     connection.unread(bytes.subarray(header.length));
-    if (header.source !== undefined) connection.remote = header.source;
-    if (header.destination !== undefined) connection.local = header.destination;
+    connection.announce(header.source, header.destination);
     return;
   }
 }

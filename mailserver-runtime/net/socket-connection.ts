@@ -26,8 +26,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 const connectionOf: unique symbol = Symbol("connection");
 type OwnedSocket = Socket & { [connectionOf]?: SocketConnection };
 
-/** Ids are unique for this host's lifetime: the start time of the process, and a counter. */
-const idPrefix = Math.floor(Date.now() / 1000).toString(36);
+/** Ids are unique on this host: the start time and number of the process, and a counter. */
+const idPrefix = `${Math.floor(Date.now() / 1000).toString(36)}${process.pid.toString(36)}`;
 let idCounter = 0;
 
 type PendingRead = {
@@ -44,15 +44,23 @@ type PendingDrain = {
   readonly reject: (error: ConnectionError) => void;
 };
 type Piece = Buffer | string;
+/** An Error costs a stack trace; most ends are heard by nobody, so it is made for who waits. */
+interface Ending {
+  readonly code: ConnectionEnd;
+  readonly message: string;
+}
+const weEnded: Ending = { code: "closed", message: "the connection was ended" };
+const peerClosed: Ending = { code: "closed", message: "the peer closed the connection" };
+const stopping: Ending = { code: "shutdown", message: "the server is stopping" };
 
 export class SocketConnection implements Connection {
   readonly id: string;
   remote: Endpoint;
-  local: Endpoint;
   tls: Connection["tls"];
   /** Called once, when the socket has closed. */
   onClosed: ((connection: SocketConnection) => void) | undefined;
 
+  #announced: Endpoint | undefined;
   #socket: OwnedSocket;
   #contexts: TlsContexts | undefined;
   #input = new InputBuffer();
@@ -66,9 +74,9 @@ export class SocketConnection implements Connection {
   #outputBytes = 0;
   #flushScheduled = false;
   /** Why reads end from now on. */
-  #ended: ConnectionError | undefined;
+  #ended: Ending | undefined;
   /** The peer will send nothing more; what it has sent can still be read. */
-  #peerEnded: ConnectionError | undefined;
+  #peerEnded: Ending | undefined;
   #ending = false;
   #lingered = 0;
   #paused = false;
@@ -79,10 +87,18 @@ export class SocketConnection implements Connection {
     this.#socket = socket;
     this.#contexts = contexts;
     this.remote = { address: normalAddress(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
-    this.local = { address: normalAddress(socket.localAddress ?? ""), port: socket.localPort ?? 0 };
     this.#own(socket);
   }
 
+  get local(): Endpoint {
+    const { localAddress = "", localPort = 0 } = this.#socket;
+    return this.#announced ?? { address: normalAddress(localAddress), port: localPort };
+  }
+  /** Takes the ends of the connection from a PROXY header. */
+  announce(remote: Endpoint | undefined, local: Endpoint | undefined): void {
+    if (remote !== undefined) this.remote = remote;
+    this.#announced = local;
+  }
   get closed(): boolean {
     return this.#socketClosed || this.#ending;
   }
@@ -118,7 +134,7 @@ export class SocketConnection implements Connection {
   }
   drained(timeoutMs: number): Promise<void> {
     this.flush();
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#ended !== undefined) return Promise.reject(errorOf(this.#ended));
     if (this.#socket.writableLength < HIGH_WATER) return Promise.resolve();
     this.#drain ??= Promise.withResolvers<void>();
     this.#drainDeadline = Date.now() + timeoutMs;
@@ -156,7 +172,7 @@ export class SocketConnection implements Connection {
     const contexts = this.#contexts;
     if (contexts === undefined) throw new Error("startTls on a connection without TLS contexts");
     if (this.tls !== undefined) throw new Error("startTls on a connection that has TLS");
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#ended !== undefined) throw errorOf(this.#ended);
     const plain = this.#socket;
     disown(plain);
     plain.pause();
@@ -199,7 +215,7 @@ export class SocketConnection implements Connection {
     this.flush();
     this.#ending = true;
     this.#input.clear();
-    this.#settle(new ConnectionError("closed", "the connection was ended"));
+    this.#settle(weEnded);
     this.#socket.end();
     this.#socket.resume();
     this.#arm(Date.now() + LINGER_MS);
@@ -207,12 +223,12 @@ export class SocketConnection implements Connection {
   destroy(): void {
     this.#ending = true;
     this.#input.clear();
-    this.#settle(new ConnectionError("closed", "the connection was ended"));
+    this.#settle(weEnded);
     this.#socket.destroy();
   }
   /** Wakes whoever reads with "shutdown", now and at each later read. */
   shutDown(): void {
-    this.#settle(new ConnectionError("shutdown", "the server is stopping"));
+    this.#settle(stopping);
   }
 
   // What the shared listeners call.
@@ -231,8 +247,7 @@ export class SocketConnection implements Connection {
     }
   }
   finished(error?: Error): void {
-    const why = error === undefined ? "the peer closed the connection" : error.message;
-    this.#peerEnded ??= new ConnectionError("closed", why);
+    this.#peerEnded ??= error === undefined ? peerClosed : { code: "closed", message: error.message };
     if (this.#read !== undefined) this.#serve();
     if (error !== undefined) this.#settle(this.#peerEnded);
   }
@@ -240,7 +255,7 @@ export class SocketConnection implements Connection {
     this.#socketClosed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#peerEnded ??= new ConnectionError("closed", "the connection closed");
+    this.#peerEnded ??= peerClosed;
     this.#settle(this.#peerEnded);
     this.onClosed?.(this);
     this.onClosed = undefined;
@@ -278,7 +293,7 @@ export class SocketConnection implements Connection {
 
   #request(lineLimit: number, bareLf: boolean, max: number, timeoutMs: number): Promise<Buffer> {
     if (this.#read !== undefined) return Promise.reject(new Error("two reads at once on one connection"));
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#ended !== undefined) return Promise.reject(errorOf(this.#ended));
     if (this.#outputBytes + this.#socket.writableLength >= HIGH_WATER && this.#drain === undefined) {
       // Requests are not taken from a peer that does not read the answers, or it could fill our memory.
       return this.drained(timeoutMs).then(() => this.#request(lineLimit, bareLf, max, timeoutMs));
@@ -289,7 +304,7 @@ export class SocketConnection implements Connection {
       this.#resumeWhenLow();
       return Promise.resolve(found);
     }
-    if (this.#peerEnded !== undefined) return Promise.reject(this.#peerEnded);
+    if (this.#peerEnded !== undefined) return Promise.reject(errorOf(this.#peerEnded));
     this.#resume();
     return new Promise((resolve, reject) => {
       this.#read = { resolve, reject, lineLimit, bareLf, max };
@@ -305,7 +320,7 @@ export class SocketConnection implements Connection {
     if (found === undefined && this.#peerEnded === undefined) return;
     this.#read = undefined;
     this.#readDeadline = NEVER;
-    if (found === undefined) read.reject(this.#peerEnded!);
+    if (found === undefined) read.reject(errorOf(this.#peerEnded!));
     else if (found === "too-long") read.reject(lineTooLong(read.lineLimit));
     else read.resolve(found);
   }
@@ -320,23 +335,23 @@ export class SocketConnection implements Connection {
 
   // Ends.
 
-  #settle(error: ConnectionError): void {
-    if (this.#ended === undefined) this.#ended = error;
+  #settle(ending: Ending): void {
+    if (this.#ended === undefined) this.#ended = ending;
     const read = this.#read;
     const drain = this.#drain;
     this.#read = undefined;
     this.#drain = undefined;
     this.#readDeadline = NEVER;
     this.#drainDeadline = NEVER;
-    read?.reject(error);
-    drain?.reject(error);
+    read?.reject(errorOf(ending));
+    drain?.reject(errorOf(ending));
   }
   #fail(code: ConnectionEnd, message: string): ConnectionError {
-    const error = new ConnectionError(code, message);
-    this.#settle(error);
+    const ending: Ending = { code, message };
+    this.#settle(ending);
     this.#ending = true;
     this.#socket.destroy();
-    return error;
+    return errorOf(ending);
   }
   #arm(at: number): void {
     if (at === NEVER || this.#socketClosed) return;
@@ -381,6 +396,9 @@ export class SocketConnection implements Connection {
   }
 }
 
+function errorOf(ending: Ending): ConnectionError {
+  return new ConnectionError(ending.code, ending.message);
+}
 function lineTooLong(limit: number): ConnectionError {
   return new ConnectionError("line-too-long", `no line end within ${limit} bytes`);
 }
