@@ -20,7 +20,8 @@ import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import { type Listening, listen } from "./net/listen.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";
-import { openQueue } from "./queue/open-queue.ts";
+import { openQueue } from "./queue/outbound-queue.ts";
+import { createReentry } from "./reentry.ts";
 import { routeRecipient, senderRefusal } from "./routing/routing.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Listener, Protocol } from "./settings/schema.ts";
@@ -91,13 +92,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => authenticator.close());
+    const report = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
     const queue = await openQueue({
       directory: `${directories.state}/queue`,
-      snapshot,
       resolver,
-      store,
+      settings,
       log,
+      report,
     });
+    closers.push(() => queue.close(0));
 
     const services: SmtpServices = {
       snapshot,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The launcher is plain JavaScript so that an old Node can at least read it, say what is missing and
 // stop. Everything else is TypeScript, run as it is (docs/decisions/0001-node-24-runs-typescript.md).
-import { enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
@@ -13,6 +13,6 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exit(1);
 }
-enableCompileCache?.();
+nodeModule.enableCompileCache?.();
 const { main } = await import("./main.ts");
 process.exitCode = await main(process.argv.slice(2));

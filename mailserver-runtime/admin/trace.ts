@@ -32,7 +32,11 @@ export async function traceMessage(logDirectory: string, messageId: string): Pro
     .filter(
       (line) => own(line) || idFields.some((field) => line[field] !== undefined && ids.has(line[field])),
     )
-    .map(({ time, event, ...fields }) => ({ at: Number(time), event: String(event ?? ""), fields }));
+    .map(({ time, event, message, ...fields }) => ({
+      at: Number(time),
+      event: String(event ?? message ?? ""),
+      fields,
+    }));
 }
 
 export const traceOperations: Performers<"trace"> = {

@@ -22,7 +22,7 @@ const deployedSchema = z.object({
   ),
   logins: z.array(z.string()),
   secretsFile: z.string().optional(),
-  caCertificatePem: z.string().optional(),
+  caCertificateFile: z.string().optional(),
   dataDirectory: z.string(),
 });
 /** What the program exports. */

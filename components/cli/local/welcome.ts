@@ -16,7 +16,10 @@ const MAX_LOGINS = 10;
 
 /** The table of endpoints and logins and three things to try; ends with a line end. */
 export function welcome(
-  stack: Pick<DeployedStack, "name" | "hostname" | "endpoints" | "logins" | "secretsFile" | "dataDirectory">,
+  stack: Pick<
+    DeployedStack,
+    "name" | "hostname" | "endpoints" | "logins" | "secretsFile" | "caCertificateFile"
+  >,
   passwords: Readonly<Record<string, string>>,
   directory = process.cwd(),
 ): string {
@@ -33,7 +36,7 @@ export function welcome(
   const more = stack.logins.length - logins.length;
   const [first] = stack.logins;
   const imaps = stack.endpoints.find(({ service }) => service === "imaps");
-  const ca = `${here(stack.dataDirectory)}/config/ca.pem`;
+  const trust = stack.caCertificateFile ? `--cacert ${here(stack.caCertificateFile)} ` : "";
   const suffix = stack.name === "dev" ? "" : ` --stack ${stack.name}`;
   const lines = [
     `Listening as ${stack.hostname}`,
@@ -46,7 +49,7 @@ export function welcome(
     "Try next",
     ...(imaps && first
       ? [
-          `  curl --cacert ${ca} --resolve ${stack.hostname}:${imaps.port}:${imaps.address} -u ${first} imaps://${stack.hostname}:${imaps.port}/`,
+          `  curl ${trust}--resolve ${stack.hostname}:${imaps.port}:${imaps.address} -u ${first} imaps://${stack.hostname}:${imaps.port}/`,
         ]
       : []),
     `  npx mailkeep logs --follow${suffix}`,

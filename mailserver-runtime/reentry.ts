@@ -1,0 +1,55 @@
+/**
+ * Mail that this server makes itself (reports to senders, later what Sieve sends) enters here, at routing,
+ * as mail from outside does after its reception: local recipients into the store, others into the queue.
+ */
+import type { Snapshot } from "./config/snapshot.ts";
+import type { Log } from "./net/log.ts";
+import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
+import type { Route } from "./routing/route.ts";
+import type { MailStore } from "./store/mail-store.ts";
+
+export interface ReentryOptions {
+  readonly snapshot: () => Snapshot;
+  readonly routeRecipient: (snapshot: Snapshot, address: string) => readonly Route[];
+  readonly store: Pick<MailStore, "deliver">;
+  readonly queue: () => Pick<OutboundQueue, "enqueue">;
+  readonly log: Log;
+}
+
+/**
+ * Takes a message of ours: durable wherever it goes when the promise resolves. A recipient that routing
+ * refuses is logged and dropped (a report about a report would never end, RFC 5321 §6.1); a store that fails
+ * rejects, and whoever made the message tries again.
+ */
+export function createReentry(options: ReentryOptions): (submission: QueueSubmission) => Promise<void> {
+  return async (submission) => {
+    const snapshot = options.snapshot();
+    const local: Extract<Route, { kind: "local" }>[] = [];
+    const remote: string[] = [];
+    for (const { address } of submission.envelope.recipients)
+      for (const route of options.routeRecipient(snapshot, address)) {
+        if (route.kind === "local") local.push(route);
+        else if (route.kind === "remote") remote.push(route.address);
+        else options.log.warn({ event: "own-mail-dropped", to: address, reason: route.refusal.text });
+      }
+    const returnPath = Buffer.from(`Return-Path: <${submission.envelope.from}>\r\n`, "latin1");
+    if (local.length > 0) {
+      const outcomes = await options.store.deliver({
+        content: submission.content,
+        receivedAt: new Date(),
+        recipients: local.map(({ account }) => ({
+          account,
+          prefix: Buffer.concat([returnPath, submission.prefix]),
+          mailbox: "INBOX",
+        })),
+      });
+      const failed = outcomes.find((outcome) => !outcome.stored);
+      if (failed && !failed.stored) throw failed.error;
+    }
+    if (remote.length > 0)
+      await options.queue().enqueue({
+        ...submission,
+        envelope: { ...submission.envelope, recipients: remote.map((address) => ({ address })) },
+      });
+  };
+}
