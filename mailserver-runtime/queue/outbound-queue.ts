@@ -80,8 +80,8 @@ const FAIR_SHARE = 50;
 const READ_AHEAD = 100;
 /** Octets of just queued messages kept in memory for their first attempt. */
 const FRESH_BYTES = 8 * 1024 * 1024;
-/** setTimeout takes no more. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** The clock is looked at this often at least: it may be set, or have stood still while the machine slept. */
+const LONGEST_TIMER_MS = 60_000;
 /** Attempted again when telling the sender failed, or the spool could not be read. */
 const REPAIR_MS = 60_000;
 /** The most of an original that goes back whole with a report. */
@@ -285,10 +285,11 @@ export class RunningQueue implements OutboundQueue {
 
   #armTimer(): void {
     const first = this.#heap.first;
-    if (first === undefined || this.#closing || first >= this.#timerAt) return;
+    if (first === undefined || this.#closing) return;
+    const wait = Math.min(Math.max(0, first - this.#clock()), LONGEST_TIMER_MS);
+    if (wait > 0 && first >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = first;
-    const wait = Math.min(Math.max(0, first - this.#clock()), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.#onTime(), wait);
   }
 

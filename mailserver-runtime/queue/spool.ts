@@ -168,12 +168,8 @@ export class Spool {
       if (at <= 0) throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
       const step = total - at <= WHOLE_BYTES ? total - at : CHUNK_BYTES;
       while (at < total) {
-        const { bytesRead, buffer } = await handle.read(
-          Buffer.allocUnsafe(Math.min(step, total - at)),
-          0,
-          step,
-          at,
-        );
+        const length = Math.min(step, total - at);
+        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
         if (bytesRead === 0)
           throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
         at += bytesRead;

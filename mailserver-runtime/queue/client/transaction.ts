@@ -273,6 +273,7 @@ const temporary = (status: string, text: string): RecipientResult => ({
 
 function lost(error: unknown): RecipientResult {
   if (error instanceof ClientError && error.reply !== undefined) return refusedBy(error.reply);
-  const status = error instanceof ClientError && error.problem === "garbage" ? "4.5.0" : "4.4.2";
+  // What is no ClientError is trouble of our own, such as a spool file that cannot be read.
+  const status = !(error instanceof ClientError) ? "4.3.0" : error.problem === "garbage" ? "4.5.0" : "4.4.2";
   return temporary(status, error instanceof Error ? error.message : String(error));
 }
