@@ -104,7 +104,7 @@ export async function runProbe(options: ProbeOptions): Promise<ProbeReport> {
   };
 }
 
-const body = "This message proves that mail flows. It is deleted as soon as it has arrived.\r\n";
+const body = "This message proves that mail flows. It is deleted at once.\r\n";
 
 async function submit(options: ProbeOptions, messageId: string): Promise<string> {
   const transport = createTransport({
@@ -261,17 +261,13 @@ const wayTable: readonly {
   readonly event: string;
   readonly describe: (fields: Readonly<Record<string, unknown>>) => string;
 }[] = [
-  { name: "queue", event: "queued", describe: (f) => `${f.queueId} on disk` },
+  { name: "queue", event: "queued", describe: (f) => `${f.id} is on disk` },
   { name: "MX look-up", event: "mx-lookup", describe: (f) => `${f.domain} → ${f.hosts}` },
-  {
-    name: "transfer",
-    event: "delivered",
-    describe: (f) => `to ${f.host ?? f.mx} ${f.tls ? `over ${f.tls}` : "in clear text"}: ${f.reply}`,
-  },
+  { name: "transfer", event: "delivery attempt", describe: (f) => `${f.outcome} at ${f.remote}: ${f.reply}` },
   {
     name: "reception",
-    event: "received",
-    describe: (f) => `from ${f.client}, ${f.size} bytes, durable before 250`,
+    event: "accepted",
+    describe: (f) => `${f.size} bytes from ${f.client} stored before the 250`,
   },
 ];
 
