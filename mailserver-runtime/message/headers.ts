@@ -89,7 +89,9 @@ export async function readHeaders(content: MessageContent): Promise<Headers> {
   for (let length = 16 * 1024; ; length *= 4) {
     const bytes = await content.read(0, Math.min(length, MAX_HEADER_BYTES));
     const headers = parseHeaders(bytes);
-    if (headers.complete || bytes.length < length || length >= MAX_HEADER_BYTES) return headers;
+    // A line that is no field may be one that the read has cut.
+    const cut = headers.malformed && bytes.indexOf(LF, headers.end) < 0;
+    if ((headers.complete && !cut) || bytes.length < length || length >= MAX_HEADER_BYTES) return headers;
   }
 }
 

@@ -133,7 +133,9 @@ export async function receiveMail(
 
 /** What the header section alone decides. */
 export function headerRefusal(session: Session, headers: Headers): Reply | undefined {
-  if (!headers.complete && headers.bytes.length >= MAX_HEADER_BYTES) return replies.headerTooLarge;
+  // The section is too large when its last line does not end within what is read of one.
+  const cut = headers.bytes.length >= MAX_HEADER_BYTES && headers.bytes.indexOf("\n", headers.end) === -1;
+  if (cut) return replies.headerTooLarge;
   let hops = 0;
   for (const field of headers.fields) if (field.name === "received") hops++;
   return hops > session.limits.hops ? replies.loop : undefined;

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { InboundFilter, InboundMessage, Verdict } from "../filter/pipeline.ts";
+import { StoreError } from "../store/mail-store.ts";
+import { type FixtureOptions, greeted, smtpServer } from "./testing.ts";
+
+/** A filter that answers the same always and remembers what it saw. */
+function filter(verdict: Partial<Verdict>, seen: InboundMessage[] = []): InboundFilter {
+  return {
+    async inspect(message) {
+      seen.push(message);
+      return {
+        findings: [],
+        score: 0,
+        authenticationResults: [],
+        action: { kind: "accept" },
+        times: {},
+        ...verdict,
+      };
+    },
+  };
+}
+/** Sends one message and gives the reply to it. */
+async function send(
+  t: TestContext,
+  recipients: readonly string[],
+  message: string,
+  options: FixtureOptions & {
+    readonly prepare?: (server: Awaited<ReturnType<typeof smtpServer>>) => void;
+  } = {},
+) {
+  const { prepare, ...fixture } = options;
+  const server = await smtpServer(t, fixture);
+  prepare?.(server);
+  const dialogue = await greeted(t, server.port);
+  await dialogue.say("MAIL FROM:<x@y.test> SMTPUTF8");
+  for (const recipient of recipients) assert.match(await dialogue.say(`RCPT TO:<${recipient}>`), /^250/);
+  await dialogue.say("DATA");
+  dialogue.send(`${message}.\r\n`);
+  return { server, answer: await dialogue.hear(), dialogue };
+}
+const small = "From: x@y.test\r\nSubject: hi\r\n\r\nbody\r\n";
+
+test("the filter sees the message as it came, and its results stand above Received (RFC 8601 §4)", async (t) => {
+  const seen: InboundMessage[] = [];
+  const authenticationResults = ["spf=pass smtp.mailfrom=y.test", "dkim=none"];
+  const findings = [{ check: "spf", symbol: "R_SPF_ALLOW", score: -0.2, reason: "pass" }];
+  const { server, answer } = await send(t, ["ann@example.org"], small, {
+    filter: filter({ authenticationResults, findings, score: -0.2 }, seen),
+  });
+  assert.match(answer, /^250/);
+  const [message] = seen;
+  assert.equal(message?.content.buffer?.toString(), small);
+  assert.deepEqual(
+    [message?.helo, message?.from, message?.recipients, message?.client.address, message?.client.secure],
+    ["client.test", "x@y.test", ["ann@example.org"], "127.0.0.1", false],
+  );
+  assert.match(
+    server.stored[0]!.prefix,
+    /^Return-Path: <x@y\.test>\r\nAuthentication-Results: mail\.example\.org;\r\n\tspf=pass smtp\.mailfrom=y\.test;\r\n\tdkim=none\r\nX-Spam-Status: No, score=-0\.2\r\n\ttests=R_SPF_ALLOW\r\nReceived: from client\.test /,
+  );
+});
+
+test("junk goes to the Junk mailbox with the usual fields, and is not forwarded (D8)", async (t) => {
+  const junk = filter({ score: 9, action: { kind: "junk", reason: "high score" } });
+  const { server, answer } = await send(t, ["both@example.org"], small, { filter: junk });
+  assert.match(answer, /^250/);
+  assert.deepEqual(
+    server.stored.map(({ account, mailbox }) => [account, mailbox]),
+    [["ann@example.org", "Junk"]],
+  );
+  assert.match(server.stored[0]!.prefix, /\r\nX-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=9\.0\r\n/);
+  assert.deepEqual(server.queued, []);
+  assert.ok(server.logged.some(({ event }) => event === "spam-not-forwarded"));
+  const only = await send(t, ["away@example.org"], small, { filter: junk });
+  assert.match(only.answer, /^550 5\.7\.1/);
+});
+
+test("a rejecting and a tempfailing verdict keep their codes, nothing is stored, and the log says why", async (t) => {
+  const findings = [{ check: "dmarc", symbol: "DMARC_REJECT", score: 10, reason: "p=reject" }];
+  const reject = { kind: "reject", code: 550, status: "5.7.26", text: "DMARC says no" } as const;
+  const refused = await send(t, ["ann@example.org"], small, { filter: filter({ findings, action: reject }) });
+  assert.equal(refused.answer, "550 5.7.26 DMARC says no");
+  assert.deepEqual(refused.server.stored, []);
+  const line = refused.server.logged.find(({ event }) => event === "refused");
+  assert.deepEqual([line?.stage, line?.status, line?.findings], ["DATA", "5.7.26", ["DMARC_REJECT"]]);
+  const tempfail = { kind: "tempfail", code: 451, status: "4.7.1", text: "Come again" } as const;
+  const later = await send(t, ["ann@example.org"], small, { filter: filter({ action: tempfail }) });
+  assert.equal(later.answer, "451 4.7.1 Come again");
+});
+
+test("results forged in our name are left out, those of others stay (RFC 8601 §5)", async (t) => {
+  const forged = [
+    "Authentication-Results: mail.example.org; spf=pass\r\n",
+    "Authentication-Results: (a \\) (nested) comment) MAIL.Example.ORG\r\n 1; dkim=pass\r\n",
+    'authentication-results : "mail.example.org"; dkim=pass\r\n',
+  ];
+  const kept =
+    "Authentication-Results: other.test; spf=fail\r\nAuthentication-Results: mail.example.org.evil.test; x=y\r\n";
+  const { server } = await send(
+    t,
+    ["ann@example.org"],
+    `${forged[0]}${kept}${forged[1]}Subject: x\r\n${forged[2]}\r\nAuthentication-Results: mail.example.org; body\r\n`,
+  );
+  assert.equal(
+    server.stored[0]?.content,
+    `${kept}Subject: x\r\n\r\nAuthentication-Results: mail.example.org; body\r\n`,
+  );
+});
+
+test("a large message with forged results is stored without them too", async (t) => {
+  const body = `${"z".repeat(70)}\r\n`.repeat(8000);
+  const { server } = await send(
+    t,
+    ["ann@example.org", "bob@example.org"],
+    `A: b\r\nAuthentication-Results: mail.example.org; spf=pass\r\nC: d\r\n\r\n${body}`,
+  );
+  assert.deepEqual(
+    server.stored.map(({ content }) => content === `A: b\r\nC: d\r\n\r\n${body}`),
+    [true, true],
+  );
+});
+
+test("a message that has passed a hundred servers is in a loop (RFC 5321 §6.3)", async (t) => {
+  const { answer } = await send(t, ["ann@example.org"], `${"Received: by x\r\n".repeat(101)}\r\nx\r\n`);
+  assert.match(answer, /^554 5\.4\.6/);
+  const fine = await send(t, ["ann@example.org"], `${"Received: by x\r\n".repeat(100)}\r\nx\r\n`);
+  assert.match(fine.answer, /^250/);
+});
+
+test("a header section without end is refused, not held in memory", async (t) => {
+  const { answer, server } = await send(
+    t,
+    ["ann@example.org"],
+    `${`X-Long: ${"h".repeat(900)}\r\n`.repeat(1300)}\r\nx\r\n`,
+  );
+  assert.match(answer, /^552 5\.3\.4/);
+  assert.deepEqual(server.stored, []);
+});
+
+const unavailable = new StoreError("unavailable", "the mail volume is not mounted");
+
+test("when no copy can be stored the client keeps the message, and hears why (D8)", async (t) => {
+  for (const [error, hear] of [
+    [unavailable, /^451 4\.3\.0/],
+    [new StoreError("no-space", "the volume is full"), /^452 4\.3\.1/],
+    [new StoreError("over-quota", "ann is over quota"), /^452 4\.2\.2/],
+  ] as const) {
+    const { answer, server } = await send(t, ["ann@example.org"], small, {
+      prepare: ({ failures }) => failures.set("ann@example.org", error),
+    });
+    assert.match(answer, hear);
+    assert.deepEqual([server.stored, server.queued], [[], []]);
+  }
+});
+
+test("a copy that fails beside one that was stored is queued from the same bytes (D8)", async (t) => {
+  const { answer, server } = await send(t, ["sales@example.org"], small, {
+    prepare: ({ failures }) => failures.set("bob@example.org", unavailable),
+  });
+  assert.match(answer, /^250/);
+  assert.deepEqual(
+    server.stored.map(({ account }) => account),
+    ["ann@example.org"],
+  );
+  assert.deepEqual(
+    server.queued.map(({ envelope, content }) => [
+      envelope.recipients.map(({ address }) => address),
+      content,
+    ]),
+    [[["bob@example.org"], small]],
+  );
+});
+
+test("when a failed copy cannot be queued either, the queued part is withdrawn and the client keeps the message (D8)", async (t) => {
+  const { answer, server } = await send(t, ["both@example.org"], small, {
+    prepare: ({ failures }) => {
+      failures.set("ann@example.org", unavailable);
+      failures.set("queue ann@example.org", Object.assign(new Error("full"), { code: "ENOSPC" }));
+    },
+  });
+  assert.match(answer, /^452 4\.3\.1/);
+  assert.deepEqual(server.removed, ["Q1"]);
+  assert.deepEqual(server.stored, []);
+});
+
+test("when the queue fails first, nothing has been delivered", async (t) => {
+  const { answer, server } = await send(t, ["both@example.org"], small, {
+    prepare: ({ failures }) => failures.set("queue", new Error("broken")),
+  });
+  assert.match(answer, /^451 4\.3\.0/);
+  assert.deepEqual(server.stored, []);
+});
+
+test("a mistake in another room costs the message a 451, not the session", async (t) => {
+  const broken: InboundFilter = { inspect: () => Promise.reject(new TypeError("a mistake")) };
+  const { answer, dialogue, server } = await send(t, ["ann@example.org"], small, { filter: broken });
+  assert.match(answer, /^451 4\.3\.0/);
+  assert.match(await dialogue.say("NOOP"), /^250/);
+  assert.ok(server.logged.some(({ event }) => event === "message-failed"));
+});
+
+test("an internationalised transaction says so in Received (RFC 6531 §4.3)", async (t) => {
+  const { server } = await send(t, ["jörg@example.org"], small);
+  assert.match(server.stored[0]!.prefix, /with UTF8SMTP\r\n\t.*\r\n\tfor <jörg@example\.org>/);
+});
+
+test("forwards keep what the client asked about delivery status (RFC 3461)", async (t) => {
+  const server = await smtpServer(t);
+  const dialogue = await greeted(t, server.port);
+  await dialogue.all(
+    "MAIL FROM:<x@y.test> RET=HDRS ENVID=e1 BODY=8BITMIME",
+    "RCPT TO:<away@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;away@example.org",
+    "DATA",
+  );
+  assert.match(await dialogue.say(`${small}.`), /^250/);
+  assert.deepEqual(server.queued[0]?.envelope, {
+    from: "x@y.test",
+    recipients: [
+      { address: "away@elsewhere.test", notify: ["SUCCESS", "FAILURE"], orcpt: "rfc822;away@example.org" },
+    ],
+    ret: "HDRS",
+    envid: "e1",
+    smtpUtf8: undefined,
+    body: "8BITMIME",
+  });
+});
