@@ -119,6 +119,7 @@ export class RunningQueue implements OutboundQueue {
   readonly #counts = zeroCounts();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #soon: NodeJS.Immediate | undefined;
   #closing = false;
   #pruneAt = 256;
   /** Messages that came through memory a moment ago, so that their first attempt reads no file. */
@@ -240,6 +241,7 @@ export class RunningQueue implements OutboundQueue {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#soon);
     for (const lane of this.#lanes.values()) lane.dismiss();
     const patience = setTimeout(() => this.#stop.abort(), graceMs);
     while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
@@ -286,15 +288,21 @@ export class RunningQueue implements OutboundQueue {
   #armTimer(): void {
     const first = this.#heap.first;
     if (first === undefined || this.#closing) return;
-    const wait = Math.min(Math.max(0, first - this.#clock()), LONGEST_TIMER_MS);
-    if (wait > 0 && first >= this.#timerAt) return;
+    const wait = Math.min(first - this.#clock(), LONGEST_TIMER_MS);
+    if (wait <= 0) {
+      this.#soon ??= setImmediate(() => this.#onTime());
+      return;
+    }
+    if (first >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = first;
     this.#timer = setTimeout(() => this.#onTime(), wait);
   }
 
   #onTime(): void {
+    clearTimeout(this.#timer);
     this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#soon = undefined;
     const now = this.#clock();
     for (let due = this.#heap.take(now); due !== undefined; due = this.#heap.take(now)) {
       const entry = due.value;
