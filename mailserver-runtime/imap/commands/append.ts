@@ -1,0 +1,114 @@
+import type { AppendMessage } from "../../store/mail-store.ts";
+import { StoreError } from "../../store/mail-store.ts";
+import type { Cursor } from "../grammar/cursor.ts";
+import { parseDateTime } from "../grammar/dates.ts";
+import { parseFlagList } from "../grammar/flags.ts";
+import { formatSet } from "../grammar/sequence-set.ts";
+import { receiveMessage } from "../receive-message.ts";
+import type { Session } from "../session.ts";
+import { bad, type Completion, command, loggedIn, no, ok } from "./command.ts";
+
+/** What stands in front of one message. */
+export interface MessageOptions {
+  readonly flags: readonly string[];
+  readonly internalDate: Date | undefined;
+  /** `UTF8 (` stood before the literal, so `)` follows it (RFC 6855 §4). */
+  readonly wrapped: boolean;
+}
+
+/** `[SP flags] [SP date] SP`, up to the literal that the reader has left on the wire. */
+export function parseMessageOptions(cursor: Cursor): MessageOptions {
+  cursor.space();
+  let flags: string[] = [];
+  let internalDate: Date | undefined;
+  if (cursor.sees("(")) {
+    flags = parseFlagList(cursor);
+    cursor.space();
+  }
+  if (cursor.sees('"')) {
+    internalDate = parseDateTime(cursor);
+    cursor.space();
+  }
+  let wrapped = false;
+  if (!cursor.atEnd) {
+    if (cursor.keyword() !== "UTF8") cursor.fail("a literal with the message");
+    cursor.space();
+    cursor.expect("(");
+    wrapped = true;
+  }
+  cursor.end();
+  return { flags, internalDate, wrapped };
+}
+
+/** Behind a message: what has to be closed, and whether another one follows. */
+export async function afterMessage(session: Session, options: MessageOptions): Promise<Cursor> {
+  const rest = await session.wire.rest();
+  if (options.wrapped) rest.expect(")");
+  return rest;
+}
+
+/** APPEND (RFC 9051 §6.3.12) of one message or several, all or none (RFC 3502); UIDs in the answer. */
+export const append = command({
+  name: "APPEND",
+  states: loggedIn,
+  messageAfter: 1,
+  parse(cursor, session) {
+    cursor.space();
+    return { name: session.mailboxName(cursor), first: parseMessageOptions(cursor) };
+  },
+  async run(session, { name, first }): Promise<Completion> {
+    if (!session.wire.literal) return bad("APPEND: expected a literal with the message.");
+    const messages: AppendMessage[] = [];
+    try {
+      // Asked before the literal is let in: a client need not send 10 MB to hear that the name is wrong.
+      const missing = await whyNot(session, name);
+      if (missing) return missing;
+      let options: MessageOptions = first;
+      for (;;) {
+        if (messages.length >= session.limits.appendMessages) {
+          return no("Too many messages in one APPEND.", "LIMIT");
+        }
+        const received = await receiveMessage(session);
+        if ("refused" in received) return received.refused;
+        messages.push({
+          content: received.content,
+          flags: options.flags,
+          internalDate: options.internalDate,
+        });
+        const rest = await afterMessage(session, options);
+        if (rest.atEnd && !session.wire.literal) break;
+        options = parseMessageOptions(rest);
+        if (!session.wire.literal) return bad("APPEND: expected a literal with the message.");
+      }
+      return await store(session, name, messages);
+    } finally {
+      for (const { content } of messages) await content.dispose();
+    }
+  },
+});
+
+async function whyNot(session: Session, name: string): Promise<Completion | undefined> {
+  try {
+    await session.mail.status(name);
+    return undefined;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "nonexistent") {
+      return no("There is no such mailbox; it could be created.", "TRYCREATE");
+    }
+    throw error;
+  }
+}
+
+async function store(
+  session: Session,
+  name: string,
+  messages: readonly AppendMessage[],
+): Promise<Completion> {
+  const mailbox = await session.mail.open(name);
+  try {
+    const { uids } = await mailbox.appendAll(messages);
+    return ok("Stored.", `APPENDUID ${mailbox.uidValidity} ${formatSet(uids)}`);
+  } finally {
+    mailbox.release();
+  }
+}

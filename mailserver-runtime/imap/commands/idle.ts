@@ -1,0 +1,42 @@
+import { updateStyle } from "../update-style.ts";
+import { bad, command, loggedIn, nothing, ok } from "./command.ts";
+
+/** What ends IDLE is one word. */
+const MAX_LINE = 1024;
+
+/** IDLE (RFC 2177; RFC 9051 §6.3.13): what others change is told as it happens, until DONE. */
+export const idle = command({
+  name: "IDLE",
+  states: loggedIn,
+  parse: nothing,
+  async run(session) {
+    const { out, selected, limits } = session;
+    let scheduled: NodeJS.Immediate | undefined;
+    const tell = () => {
+      scheduled = undefined;
+      if (session.connection.closed) return;
+      selected?.synchronize(out, updateStyle(session), true);
+      out.endAnswer();
+    };
+    // Several changes of one turn go out together.
+    const stop = selected?.mailbox.onChange(() => {
+      scheduled ??= setImmediate(tell);
+    });
+    const keepAlive = setInterval(() => {
+      out.text("* OK Still here.\r\n");
+      out.endAnswer();
+    }, limits.idleKeepAlive);
+    keepAlive.unref();
+    try {
+      const line = session.wire.continuation("idling", MAX_LINE);
+      await selected?.mailbox.refresh();
+      tell();
+      const word = (await line).toString("latin1").trim().toUpperCase();
+      return word === "DONE" ? ok("Idle no more.") : bad("IDLE ends with DONE.");
+    } finally {
+      clearInterval(keepAlive);
+      if (scheduled) clearImmediate(scheduled);
+      stop?.();
+    }
+  },
+});

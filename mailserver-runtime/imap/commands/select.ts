@@ -1,0 +1,170 @@
+import { Flag } from "../../store/mail-store.ts";
+import type { Cursor } from "../grammar/cursor.ts";
+import { GrammarError } from "../grammar/cursor.ts";
+import { formatSet, type NumberRange, parseKnownUids } from "../grammar/sequence-set.ts";
+import { Selected } from "../selected.ts";
+import type { Session } from "../session.ts";
+import { type Completion, command, loggedIn, ok } from "./command.ts";
+
+/** QRESYNC's arguments: what the client remembers of the mailbox (RFC 7162 §3.2.5). */
+interface Remembered {
+  readonly uidValidity: number;
+  readonly modSeq: number;
+  readonly knownUids: readonly NumberRange[] | undefined;
+}
+interface SelectArguments {
+  readonly name: string;
+  readonly condstore: boolean;
+  readonly remembered: Remembered | undefined;
+}
+
+function parse(cursor: Cursor, session: Session): SelectArguments {
+  cursor.space();
+  const name = session.mailboxName(cursor);
+  let condstore = false;
+  let remembered: Remembered | undefined;
+  if (cursor.take(" ")) {
+    cursor.list(() => {
+      const parameter = cursor.keyword();
+      if (parameter === "CONDSTORE") condstore = true;
+      else if (parameter === "QRESYNC") {
+        if (!session.enabled.qresync) throw new GrammarError("ENABLE QRESYNC comes first");
+        cursor.space();
+        remembered = parseRemembered(cursor);
+      } else throw new GrammarError(`there is no parameter ${parameter.slice(0, 40)}`);
+    });
+  }
+  cursor.end();
+  return { name, condstore, remembered };
+}
+
+function parseRemembered(cursor: Cursor): Remembered {
+  cursor.expect("(");
+  const uidValidity = cursor.nonZero();
+  cursor.space();
+  const modSeq = cursor.number64();
+  let knownUids: readonly NumberRange[] | undefined;
+  if (cursor.take(" ") && !cursor.sees("(")) {
+    knownUids = parseKnownUids(cursor);
+    cursor.take(" ");
+  }
+  // The pairs of sequence numbers and UIDs only help a server that forgets what was expunged early; the
+  // client gets the same answer without them.
+  if (cursor.take("(")) {
+    parseKnownUids(cursor);
+    cursor.space();
+    parseKnownUids(cursor);
+    cursor.expect(")");
+  }
+  cursor.expect(")");
+  return { uidValidity, modSeq, knownUids };
+}
+
+async function run(session: Session, args: SelectArguments, readOnly: boolean): Promise<Completion> {
+  const { out } = session;
+  const { enabled } = session;
+  if (session.selected) {
+    session.unselect();
+    // RFC 9051 §7.1: what follows speaks of the new mailbox.
+    if (enabled.qresync || enabled.rev2) out.text("* OK [CLOSED] The mailbox before is closed.\r\n");
+  }
+  const mailbox = await session.mail.open(args.name);
+  let selected: Selected;
+  try {
+    await mailbox.refresh();
+    selected = new Selected(mailbox, readOnly);
+  } catch (error) {
+    mailbox.release();
+    throw error;
+  }
+  if (args.condstore) enabled.condstore = true;
+  session.selected = selected;
+  session.state = "selected";
+  const view = selected.known;
+  out.text(`* FLAGS (${selected.applicableFlags()})\r\n`);
+  const permanent = readOnly ? "" : `${selected.applicableFlags()} \\*`;
+  out.text(`* OK [PERMANENTFLAGS (${permanent})] ${readOnly ? "Read-only." : "Flags permitted."}\r\n`);
+  out.text(`* ${view.count} EXISTS\r\n`);
+  if (!enabled.rev2) {
+    out.text(`* ${selected.recentCount} RECENT\r\n`);
+    const unseen = view.flags.subarray(0, view.count).findIndex((flags) => !(flags & Flag.Seen));
+    if (unseen >= 0) out.text(`* OK [UNSEEN ${unseen + 1}] First unseen.\r\n`);
+  }
+  out.text(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid.\r\n`);
+  out.text(`* OK [UIDNEXT ${view.uidNext}] Predicted next UID.\r\n`);
+  out.text(`* OK [HIGHESTMODSEQ ${Math.max(1, view.highestModSeq)}] Highest.\r\n`);
+  out.text(`* OK [MAILBOXID (${mailbox.mailboxId})] Ok.\r\n`);
+  if (enabled.rev2) {
+    out.text(`* LIST () "${session.separator}" `);
+    session.writeMailboxName(args.name);
+    out.text("\r\n");
+  }
+  if (args.remembered?.uidValidity === mailbox.uidValidity) await resynchronize(session, args.remembered);
+  return ok(readOnly ? "Examined." : "Selected.", readOnly ? "READ-ONLY" : "READ-WRITE");
+}
+
+/** Tells what has gone and what has changed since the client's MODSEQ (RFC 7162 §3.2.5.2). */
+async function resynchronize(session: Session, remembered: Remembered): Promise<void> {
+  const { box, out } = session;
+  const gone = await vanishedSince(session, remembered.modSeq, remembered.knownUids);
+  if (gone.length > 0) out.text(`* VANISHED (EARLIER) ${formatSet(gone)}\r\n`);
+  const { known } = box;
+  out.beginTurn();
+  for (let position = 0; position < known.count; position += 1) {
+    if (known.modSeqs[position]! <= remembered.modSeq) continue;
+    const uid = known.uids[position]!;
+    if (remembered.knownUids && !contains(remembered.knownUids, uid)) continue;
+    out.text(`* ${position + 1} FETCH (UID ${uid} FLAGS `);
+    out.bytes(box.flagNames(box.flagsAt(position)));
+    out.text(` MODSEQ (${known.modSeqs[position]}))\r\n`);
+    if (out.mustPause()) await out.pause();
+  }
+}
+
+/**
+ * UIDs that are gone since `modSeq`, of those the client names. Where the store does not remember that far,
+ * every UID below UIDNEXT that is not there counts (RFC 7162 §3.2.10.2: saying too much is allowed).
+ */
+export async function vanishedSince(
+  session: Session,
+  modSeq: number,
+  among: readonly NumberRange[] | undefined,
+): Promise<number[]> {
+  const { box } = session;
+  const { known } = box;
+  const remembered = await box.mailbox.expungedSince(modSeq);
+  if (remembered.complete) {
+    return remembered.uids.filter((uid) => !among || contains(among, uid));
+  }
+  const gone: number[] = [];
+  const ranges = among ?? [[1, Math.max(1, known.uidNext - 1)] as const];
+  let position = 0;
+  for (const [first, last] of ranges) {
+    const end = Math.min(last, known.uidNext - 1);
+    for (let uid = first; uid <= end; uid += 1) {
+      while (position < known.count && known.uids[position]! < uid) position += 1;
+      if (known.uids[position] !== uid || position >= known.count) gone.push(uid);
+    }
+  }
+  return gone;
+}
+
+function contains(ranges: readonly NumberRange[], uid: number): boolean {
+  return ranges.some(([first, last]) => first <= uid && uid <= last);
+}
+
+/** SELECT (RFC 9051 §6.3.2, CONDSTORE and QRESYNC of RFC 7162). */
+export const select = command({
+  name: "SELECT",
+  states: loggedIn,
+  parse,
+  run: (session, args) => run(session, args, false),
+});
+
+/** EXAMINE (RFC 9051 §6.3.3): SELECT that changes nothing. */
+export const examine = command({
+  name: "EXAMINE",
+  states: loggedIn,
+  parse,
+  run: (session, args) => run(session, args, true),
+});

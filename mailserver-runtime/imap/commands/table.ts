@@ -1,0 +1,74 @@
+/** Every command, one row each; the tests' check for completeness is made from here. */
+import { append } from "./append.ts";
+import { authenticate } from "./authenticate.ts";
+import { capability } from "./capability.ts";
+import { check } from "./check.ts";
+import { close } from "./close.ts";
+import type { Command } from "./command.ts";
+import { copy, move, uidCopy, uidMove } from "./copy.ts";
+import { create } from "./create.ts";
+import { deleteMailbox } from "./delete.ts";
+import { enable } from "./enable.ts";
+import { expunge, uidExpunge } from "./expunge.ts";
+import { fetch, uidFetch } from "./fetch.ts";
+import { id } from "./id.ts";
+import { idle } from "./idle.ts";
+import { list, lsub } from "./list.ts";
+import { login } from "./login.ts";
+import { logout } from "./logout.ts";
+import { namespace } from "./namespace.ts";
+import { noop } from "./noop.ts";
+import { rename } from "./rename.ts";
+import { search, uidSearch } from "./search.ts";
+import { examine, select } from "./select.ts";
+import { starttls } from "./starttls.ts";
+import { status } from "./status.ts";
+import { store, uidStore } from "./store.ts";
+import { subscribe, unsubscribe } from "./subscribe.ts";
+import { unselect } from "./unselect.ts";
+
+export const commands: readonly Command[] = [
+  capability,
+  noop,
+  logout,
+  id,
+  starttls,
+  authenticate,
+  login,
+  enable,
+  namespace,
+  select,
+  examine,
+  create,
+  deleteMailbox,
+  rename,
+  subscribe,
+  unsubscribe,
+  list,
+  lsub,
+  status,
+  append,
+  idle,
+  check,
+  close,
+  unselect,
+  expunge,
+  uidExpunge,
+  search,
+  uidSearch,
+  fetch,
+  uidFetch,
+  store,
+  uidStore,
+  copy,
+  uidCopy,
+  move,
+  uidMove,
+];
+
+const byName = new Map(commands.map((command) => [command.name, command]));
+
+/** The command of that upper-case name. */
+export function findCommand(name: string): Command | undefined {
+  return byName.get(name);
+}

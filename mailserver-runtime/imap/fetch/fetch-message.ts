@@ -1,0 +1,62 @@
+/**
+ * One message while it is being fetched: what has been loaded of it, and loading what items need.
+ *
+ * Everything is loaded before the first byte of its answer is written, so a message that vanished or cannot
+ * be read is left out instead of breaking a line in the middle.
+ */
+import type { MessageContent } from "../../message/content.ts";
+import { headerEnd } from "../../message/mime/fields.ts";
+import { type MimePart, readStructure } from "../../message/mime/structure.ts";
+import type { Selected } from "../selected.ts";
+
+/** What an item needs, as bits. */
+export const Need = { Nothing: 0, Header: 1, Content: 2, Structure: 4, SaveDate: 8 } as const;
+
+export class FetchMessage {
+  readonly box: Selected;
+  readonly position: number;
+  readonly uid: number;
+  /** The header block with its empty line (Need.Header). */
+  header: Buffer = NOTHING;
+  /** Need.Content. */
+  content: MessageContent | undefined;
+  /** Need.Structure. */
+  structure: MimePart | undefined;
+  /** Need.SaveDate; milliseconds since the epoch. */
+  savedAt: number | undefined;
+  /** What one item found while preparing and will write. */
+  readonly prepared = new Map<object, unknown>();
+
+  constructor(box: Selected, position: number) {
+    this.box = box;
+    this.position = position;
+    this.uid = box.known.uids[position]!;
+  }
+
+  /** Loads what the bits ask for. Throws StoreError. */
+  async load(needs: number): Promise<void> {
+    const { mailbox } = this.box;
+    if (needs & (Need.Content | Need.Structure)) {
+      const content = await mailbox.read(this.uid);
+      this.content = content;
+      if (needs & Need.Structure) this.structure = await readStructure(content);
+    }
+    if (needs & Need.Header) this.header = await this.#loadHeader();
+    if (needs & Need.SaveDate) this.savedAt = await mailbox.savedAt(this.uid);
+  }
+
+  async #loadHeader(): Promise<Buffer> {
+    const bytes = this.content?.buffer;
+    if (!bytes) return this.box.mailbox.readHeader(this.uid);
+    const end = headerEnd(bytes);
+    return end < 0 ? bytes : bytes.subarray(0, end);
+  }
+
+  /** Frees what was loaded. */
+  async dispose(): Promise<void> {
+    await this.content?.dispose();
+    this.content = undefined;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);

@@ -1,0 +1,36 @@
+/** Takes one message literal off the wire, within APPENDLIMIT (RFC 7889). */
+import type { MessageContent } from "../message/content.ts";
+import { SpoolWriter } from "../message/spooled-content.ts";
+import { type Completion, no } from "./commands/command.ts";
+import type { Session } from "./session.ts";
+
+/** Receives the waiting literal, or says why the message is refused; the reader then clears the wire. */
+export async function receiveMessage(
+  session: Session,
+): Promise<{ readonly content: MessageContent } | { readonly refused: Completion }> {
+  const { wire, limits, dependencies } = session;
+  const literal = wire.literal!;
+  if (literal.size > limits.message) {
+    return { refused: no(`The message is larger than ${limits.message} bytes.`, "TOOBIG") };
+  }
+  // A message has at least a header field; an empty one is a client's accident.
+  if (literal.size === 0) return { refused: no("The message is empty.", "CANNOT") };
+  const writer = new SpoolWriter(
+    dependencies.spool ?? { directory: "", memoryLimit: Number.POSITIVE_INFINITY },
+  );
+  let nul = false;
+  try {
+    await wire.receive(async (chunk) => {
+      if (!literal.binary && !nul) nul = chunk.includes(0);
+      if (nul) return;
+      writer.add(chunk);
+      if (writer.full) await writer.relieve();
+    });
+    if (!nul) return { content: await writer.finish() };
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+  await writer.discard();
+  return { refused: no("NUL may come in a binary literal only (RFC 3516).", "CANNOT") };
+}

@@ -1,0 +1,180 @@
+/**
+ * One client's session: who it is, what it has selected, what it enabled, and the means commands share.
+ *
+ * It holds state and writes answers; what a command does is in `commands/`, how bytes become a command in
+ * `command-reader.ts`, and the loop around both in `serve.ts`.
+ */
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { SpoolOptions } from "../message/spooled-content.ts";
+import type { Connection } from "../net/connection.ts";
+import type { Log } from "../net/log.ts";
+import type { AccountStore, MailStore } from "../store/mail-store.ts";
+import type { Cursor } from "./grammar/cursor.ts";
+import { decodeMailboxName, encodeMailboxName } from "./grammar/mailbox-name.ts";
+import type { ImapLimits } from "./limits.ts";
+import { Output } from "./output.ts";
+import type { Selected } from "./selected.ts";
+
+/** RFC 9051 §3. */
+export type State = "not-authenticated" | "authenticated" | "selected" | "logout";
+
+export interface ImapDependencies {
+  readonly store: MailStore;
+  readonly authenticator: Authenticator;
+  /** The server's name, in the greeting. */
+  readonly hostname: string;
+  readonly log: Log;
+  /** A certificate is there, so a plain connection may begin TLS. Default true. */
+  readonly startTls?: boolean;
+  /** What differs from `defaultLimits`; `message` is the setting message.sizeLimit. */
+  readonly limits?: Partial<ImapLimits>;
+  /** Where large arriving messages wait for the store; without it they wait in memory. */
+  readonly spool?: SpoolOptions;
+}
+
+/** What a client asked to be told in a new way (RFC 5161). */
+export interface Enabled {
+  condstore: boolean;
+  qresync: boolean;
+  /** RFC 9051. */
+  rev2: boolean;
+  /** RFC 6855. */
+  utf8: boolean;
+}
+
+export class Session {
+  readonly connection: Connection;
+  readonly dependencies: ImapDependencies;
+  readonly limits: ImapLimits;
+  readonly out: Output;
+  log: Log;
+  state: State = "not-authenticated";
+  account: AccountStore | undefined;
+  selected: Selected | undefined;
+  readonly enabled: Enabled = { condstore: false, qresync: false, rev2: false, utf8: false };
+  /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
+  saved: readonly number[] = [];
+  /** Of the command that runs now. */
+  tag = "*";
+  failedLogins = 0;
+  /** When an unauthenticated client must have logged in (milliseconds since the epoch). */
+  readonly loginDeadline: number;
+  /** The announcement of a message literal that still is on the wire, for the command that takes it. */
+  readonly wire: Wire;
+
+  constructor(connection: Connection, dependencies: ImapDependencies, limits: ImapLimits, wire: Wire) {
+    this.connection = connection;
+    this.dependencies = dependencies;
+    this.limits = limits;
+    this.wire = wire;
+    this.out = new Output(connection, limits.writeTimeout);
+    this.log = dependencies.log.child({
+      service: "imap",
+      connection: connection.id,
+      client: connection.remote.address,
+    });
+    this.loginDeadline = Date.now() + limits.loginTimeout;
+  }
+
+  /** How long to wait for the client's next bytes now. */
+  get patience(): number {
+    if (this.state !== "not-authenticated") return this.limits.idleTimeout;
+    return Math.max(1, this.loginDeadline - Date.now());
+  }
+
+  /** The account; commands that need one are not allowed before login. */
+  get mail(): AccountStore {
+    if (!this.account) throw new Error("a command that needs an account ran before login");
+    return this.account;
+  }
+
+  /** The selected mailbox; commands that need one are not allowed without. */
+  get box(): Selected {
+    if (!this.selected) throw new Error("a command that needs a mailbox ran without one");
+    return this.selected;
+  }
+
+  /** Names travel as UTF-8 (RFC 6855 §3, RFC 9051 §5.1). */
+  get unicode(): boolean {
+    return this.enabled.utf8 || this.enabled.rev2;
+  }
+
+  /** A mailbox name argument. */
+  mailboxName(cursor: Cursor): string {
+    return decodeMailboxName(cursor.astring(), this.unicode, this.separator);
+  }
+
+  /** A mailbox pattern of LIST and LSUB. */
+  mailboxPattern(cursor: Cursor): string {
+    return decodeMailboxName(cursor.listMailbox(), this.unicode, this.separator);
+  }
+
+  /** Between the levels of this account's mailbox names. */
+  get separator(): string {
+    return this.account?.separator ?? "/";
+  }
+
+  /** The name with its children's separator at the end taken off (RFC 9051 §6.3.4). */
+  withoutTrailingSeparator(name: string): string {
+    return name.endsWith(this.separator) ? name.slice(0, -this.separator.length) : name;
+  }
+
+  /** Writes a mailbox name as this client reads it. */
+  writeMailboxName(name: string): void {
+    const bytes = encodeMailboxName(name, this.unicode);
+    if (bytes.some((byte) => byte > 0x7e)) this.out.quotedUtf8(bytes);
+    else this.out.astring(bytes);
+  }
+
+  /** Ends the selection, without expunging. */
+  unselect(): void {
+    this.selected?.mailbox.release();
+    this.selected = undefined;
+    this.saved = [];
+    if (this.state === "selected") this.state = "authenticated";
+  }
+
+  /** CONDSTORE is enabled by its first use (RFC 7162 §3.1). */
+  enableCondstore(): void {
+    if (this.enabled.condstore) return;
+    this.enabled.condstore = true;
+    if (this.selected) {
+      this.out.text(
+        `* OK [HIGHESTMODSEQ ${Math.max(1, this.selected.mailbox.view().highestModSeq)}] Highest\r\n`,
+      );
+    }
+  }
+
+  /** What starts behind the next tagged line: TLS, compression. */
+  next: (() => Promise<void>) | undefined;
+
+  async afterCompletion(): Promise<void> {
+    const { next } = this;
+    this.next = undefined;
+    await next?.();
+  }
+
+  /** Frees everything; safe to call twice. */
+  close(): void {
+    this.unselect();
+    this.account?.release();
+    this.account = undefined;
+    this.state = "logout";
+  }
+}
+
+/** What a command may read from the client beyond its first bytes. */
+export interface Wire {
+  /** Sends "+ text" and reads one line, at most `limit` bytes. */
+  continuation(text: string, limit: number): Promise<Buffer>;
+  /** The message literal announced where parsing stopped, if there is one. */
+  readonly literal:
+    | { readonly size: number; readonly nonSynchronizing: boolean; readonly binary: boolean }
+    | undefined;
+  /** Lets the client send its literal, and gives its bytes in chunks. */
+  receive(take: (chunk: Buffer) => Promise<void>): Promise<void>;
+  /** Reads a literal that is on its way anyway, and forgets it; ends the connection where it is too long. */
+  discard(): Promise<void>;
+  /** Reads the command on, from behind the literal: a cursor over the rest up to the next message literal. */
+  rest(): Promise<Cursor>;
+}

@@ -1,0 +1,8 @@
+import type { UpdateStyle } from "./selected.ts";
+import type { Session } from "./session.ts";
+
+/** How this client wants changes told, by what it enabled. */
+export function updateStyle(session: Session): UpdateStyle {
+  const { qresync, condstore, rev2 } = session.enabled;
+  return { qresync, condstore: condstore || qresync, rev2 };
+}
