@@ -28,7 +28,7 @@ import { countFlags } from "./columns.ts";
 import { errorCode, makeDirectory, storeError, syncDirectory, writeFileDurably } from "./durable.ts";
 import { field } from "./file-name.ts";
 import { clientName, diskName } from "./folder-name.ts";
-import { type MailboxHome, MaildirMailbox } from "./mailbox.ts";
+import { type MailboxServices, MaildirMailbox } from "./mailbox.ts";
 import { Serial } from "./serial.ts";
 import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
 import { nextUidValidity } from "./uid-validity.ts";
@@ -46,6 +46,8 @@ const RENAME_INTENT = "mailkeep-rename";
 const FOLDER_PARTS = ["tmp", "new", "cur"] as const;
 
 export interface AccountOptions {
+  /** Where the indexes of its mailboxes lie. */
+  readonly indexDirectory: string;
   readonly separator: string;
   readonly specialFolders: Readonly<Record<string, string>>;
   /** Mailboxes nobody holds stay in memory this long, milliseconds, and at most so many of an account. */
@@ -378,9 +380,9 @@ export class MaildirAccount implements AccountStore {
     let opening = this.#open.get(disk);
     if (opening === undefined) {
       const mailbox = new MaildirMailbox(
-        this.#home(disk),
         clientName(disk, this.separator)!,
         this.#path(disk),
+        this.#services(disk),
       );
       opening = mailbox.load();
       this.#open.set(disk, opening);
@@ -396,10 +398,11 @@ export class MaildirAccount implements AccountStore {
     this.#idle.delete(disk);
     return mailbox;
   }
-  #home(disk: string): MailboxHome {
+  #services(disk: string): MailboxServices {
     return {
       log: this.#log,
       inFlight: this.inFlight,
+      indexPath: `${this.#options.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
       checkVolume: () => this.#volume.check(),
       openTarget: async (name) => {

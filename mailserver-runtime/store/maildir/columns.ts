@@ -131,7 +131,7 @@ export function withoutUids(view: MailboxView, gone: ReadonlySet<number>, modSeq
 /** Another size at one message: a wrong W= was found out. */
 export function withSize(view: MailboxView, uid: number, size: number): MailboxView {
   const at = positionOf(view, uid);
-  if (at < 0) return view;
+  if (at < 0 || view.sizes[at] === size) return view;
   const sizes = view.sizes.slice();
   sizes[at] = size;
   return { ...view, sizes };

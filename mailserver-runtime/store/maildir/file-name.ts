@@ -82,6 +82,11 @@ const OWN = /^\d+\.M\d{6}P\d+Q\d+R[0-9a-f]{8}\./;
 export function isOwn(base: string): boolean {
   return OWN.test(base);
 }
+/** The size of a file whose name we made and that is stored with CRLF line ends; -1 where that is not known. */
+export function crlfSizeOf(base: string): number {
+  const size = field(base, "S");
+  return isOwn(base) && size === field(base, "W") ? size : -1;
+}
 /** The seconds a name starts with, or -1: when the message came into the mailbox. */
 export function arrivalSeconds(base: string): number {
   const seconds = Number.parseInt(base, 10);

@@ -59,9 +59,9 @@ export class FolderWatch {
     return this.#watchers.length > 0;
   }
 
-  /** True when something changed that is not ours; every change made before the call counts. */
-  async hasForeign(): Promise<boolean> {
-    if (!this.isWatching) return this.#timesChanged();
+  /** Where something changed that is not ours; every change made before the call counts. */
+  async foreignChange(): Promise<"new" | "all" | undefined> {
+    if (!this.isWatching) return (await this.#timesChanged()) ? "all" : undefined;
     // Two turns: events that the kernel has are read in the poll phase between them.
     await turn();
     await turn();
@@ -74,18 +74,19 @@ export class FolderWatch {
     if (file === undefined) for (let i = 0; i <= MANY; i++) this.#hints.add(`?${i}`);
     else if (this.#hints.size <= MANY) this.#hints.add(file);
     this.#settling ??= setTimeout(() => {
-      if (this.#settle()) this.#events.changed();
+      if (this.#settle() !== undefined) this.#events.changed();
     }, SETTLE_MS).unref();
   }
-  #settle(): boolean {
+  #settle(): "new" | "all" | undefined {
     clearTimeout(this.#settling);
     this.#settling = undefined;
-    if (this.#hints.size === 0) return false;
     const hints = this.#hints;
+    if (hints.size === 0) return undefined;
     this.#hints = new Set();
-    if (hints.size > MANY) return true;
-    for (const file of hints) if (this.#events.isForeign(file)) return true;
-    return false;
+    if (hints.size > MANY) return "all";
+    const foreign = [...hints].filter((file) => this.#events.isForeign(file));
+    if (foreign.length === 0) return undefined;
+    return foreign.every((file) => file.startsWith("new/")) ? "new" : "all";
   }
 
   #unwatch(): void {

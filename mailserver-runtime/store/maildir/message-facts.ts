@@ -28,7 +28,7 @@ export async function factsOf(
     if (!stats.isFile()) return undefined;
     if (date < 0) date = 1000 * Math.floor(stats.mtimeMs / 1000);
     if (size < 0) {
-      const content = await openStored(path, false);
+      const content = await openStored(path, -1);
       size = content.size;
       await content.dispose();
     }

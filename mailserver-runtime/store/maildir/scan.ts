@@ -48,3 +48,15 @@ export async function passOver(directory: string): Promise<FolderPass> {
     throw storeError(error, `Reading the folder ${directory}`);
   }
 }
+
+/** Base name → file of what lies in `new` alone. */
+export async function listNew(directory: string): Promise<Map<string, string>> {
+  try {
+    const files = new Map<string, string>();
+    for (const file of await readdir(`${directory}/new`, "latin1"))
+      if (!file.startsWith(".")) files.set(baseName(file), `new/${file}`);
+    return files;
+  } catch (error) {
+    throw storeError(error, `Reading the folder ${directory}`);
+  }
+}

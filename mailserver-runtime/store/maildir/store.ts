@@ -18,13 +18,13 @@ import {
   type Delivery,
   type DeliveryOutcome,
   type DeliveryRecipient,
-  Flag,
   type MailStore,
   StoreError,
 } from "../mail-store.ts";
 import { MaildirAccount, SPECIAL_FOLDERS } from "./account.ts";
+import { placeFor } from "./arrivals.ts";
 import { storeError, syncDirectory } from "./durable.ts";
-import { placeFor } from "./mailbox.ts";
+import { systemBits } from "./flag-changes.ts";
 import { removeQuietly, type WrittenMessage, writeMessage } from "./message-writer.ts";
 import { Volume } from "./volume.ts";
 
@@ -69,6 +69,7 @@ class MaildirStore implements MailStore {
         this.#volume,
         this.#options.log,
         {
+          indexDirectory: `${this.#options.directories.state}/store/index/${this.#volume.id || "unnamed"}/${accountPath(address)}`,
           separator: this.#options.separator ?? ".",
           specialFolders: this.#options.specialFolders ?? SPECIAL_FOLDERS,
           keepMs: this.#options.keepMs ?? 300_000,
@@ -142,7 +143,7 @@ class MaildirStore implements MailStore {
       const { directory } = await account.deliveryFolder(recipient.mailbox);
       shared.written ??= await writeMessage(directory, recipient.prefix, content, receivedAt.getTime());
       let written = shared.written;
-      const flags = systemBits(recipient.flags);
+      const flags = systemBits(recipient.flags ?? []);
       let file = placeFor(written.base, flags);
       account.inFlight.add(written.base);
       try {
@@ -196,17 +197,6 @@ class MaildirStore implements MailStore {
     }
     this.#accounts.clear();
   }
-}
-
-const DELIVERY_FLAGS: Readonly<Record<string, number>> = {
-  "\\seen": Flag.Seen,
-  "\\flagged": Flag.Flagged,
-  "\\answered": Flag.Answered,
-  "\\draft": Flag.Draft,
-  "\\deleted": Flag.Deleted,
-};
-function systemBits(flags: readonly string[] | undefined): number {
-  return (flags ?? []).reduce((bits, flag) => bits | (DELIVERY_FLAGS[flag.toLowerCase()] ?? 0), 0);
 }
 
 function canonical(address: string): string {

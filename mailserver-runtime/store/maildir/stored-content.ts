@@ -17,15 +17,20 @@ const MAX_CONVERTED = 128 * 1024 * 1024;
 const unzip = promisify(gunzip);
 const unzstd = promisify(zstdDecompress);
 
-/** Opens a message file. Throws ENOENT as the operating system says it. `crlf`: known to have no bare LF. */
-export async function openStored(path: string | Buffer, crlf: boolean): Promise<MessageContent> {
+/**
+ * Opens a message file. Throws ENOENT as the operating system says it. A file of exactly `crlfSize` bytes is
+ * known to be plain and without bare LF; -1 where nothing is known.
+ */
+export async function openStored(path: string | Buffer, crlfSize: number): Promise<MessageContent> {
   const fd = openSync(path, "r");
   let bytes: Buffer;
+  let isAsIs = false;
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile())
       throw new StoreError("unavailable", `${String(path)} is not a regular file; move it elsewhere.`);
-    if (stats.size > SMALL) return await openLarge(path, stats.size, crlf);
+    isAsIs = stats.size === crlfSize;
+    if (stats.size > SMALL) return await openLarge(path, stats.size, isAsIs);
     bytes = Buffer.allocUnsafe(stats.size);
     let at = 0;
     for (let got = 1; got > 0 && at < bytes.length; at += got)
@@ -34,16 +39,15 @@ export async function openStored(path: string | Buffer, crlf: boolean): Promise<
   } finally {
     closeSync(fd);
   }
-  const plain = await unpacked(bytes, path);
-  return memoryContent(crlf && plain === bytes ? plain : withCrlf(plain));
+  return memoryContent(isAsIs ? bytes : withCrlf(await unpacked(bytes, path)));
 }
 
-async function openLarge(path: string | Buffer, size: number, crlf: boolean): Promise<MessageContent> {
+async function openLarge(path: string | Buffer, size: number, isAsIs: boolean): Promise<MessageContent> {
   const handle = await open(path, "r");
   try {
     const start = Buffer.alloc(4);
     await handle.read(start, 0, 4, 0);
-    if (!isPacked(start) && (crlf || !(await hasBareLf(handle, size)))) return fileContent(handle, size);
+    if (isAsIs || (!isPacked(start) && !(await hasBareLf(handle, size)))) return fileContent(handle, size);
     if (size > MAX_CONVERTED)
       throw new StoreError("unavailable", `${String(path)} is too large to convert (${size} bytes).`);
     const bytes = Buffer.allocUnsafe(size);

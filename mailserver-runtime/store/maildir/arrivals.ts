@@ -1,0 +1,78 @@
+/**
+ * How messages get their UID: files are renamed into place, records appended to dovecot-uidlist, all of it is
+ * synced, and only then anybody sees them. So a UID that was shown is never given to another message.
+ */
+import { renameSync } from "node:fs";
+import { StoreError } from "../mail-store.ts";
+import { type NewRow, withRows } from "./columns.ts";
+import { storeError, syncDirectory } from "./durable.ts";
+import { baseName, byArrival, infoFor } from "./file-name.ts";
+import type { MailboxState } from "./mailbox-state.ts";
+import { factsOf, type MessageFacts } from "./message-facts.ts";
+import { removeQuietly } from "./message-writer.ts";
+import { appendToUidList, MAX_UID } from "./uid-list.ts";
+
+/** A message on its way in; `file` is relative to the folder. */
+export interface Arrival {
+  /** Absolute path it is renamed from; undefined when it is in place already. */
+  readonly from: string | undefined;
+  readonly file: string;
+  readonly facts: MessageFacts;
+}
+
+/** Where a message with these flags is put: one without is new to everybody. */
+export function placeFor(base: string, flags: number): string {
+  return flags === 0 ? `new/${base}` : `cur/${base}${infoFor(flags, base)}`;
+}
+
+/** Gives UIDs in the order of the arrivals and publishes. On failure nothing is shown and nothing stays. */
+export async function admit(state: MailboxState, arrivals: readonly Arrival[]): Promise<number[]> {
+  const first = state.view.uidNext;
+  if (first + arrivals.length > MAX_UID)
+    throw new StoreError("unavailable", `The mailbox ${state.name} has no UIDs left.`);
+  const uids = arrivals.map((_, i) => first + i);
+  const renamed: string[] = [];
+  const folders = new Set<string>();
+  let modSeq: number;
+  try {
+    for (const { from, file } of arrivals) {
+      if (from === undefined) continue;
+      renameSync(from, `${state.directory}/${file}`);
+      renamed.push(file);
+      folders.add(file.slice(0, 3));
+    }
+    const bases = arrivals.map(({ file }) => baseName(file.slice(4)));
+    [modSeq] = await Promise.all([
+      state.nextModSeq(),
+      appendToUidList(state.directory, uids, bases),
+      ...[...folders].map((folder) => syncDirectory(`${state.directory}/${folder}`)),
+    ]);
+  } catch (error) {
+    for (const file of renamed) removeQuietly(`${state.directory}/${file}`);
+    throw storeError(error, `Adding to the mailbox ${state.name}`);
+  }
+  state.records += uids.length;
+  let bytes = 0;
+  const rows = arrivals.map(({ file, facts }, i): NewRow => {
+    state.files.set(uids[i]!, file);
+    bytes += facts.size;
+    return { uid: uids[i]!, flags: state.bitsOf(file), modSeq, size: facts.size, date: facts.date };
+  });
+  state.home.account(bytes, rows.length);
+  state.publish(withRows(state.view, rows, modSeq), { added: uids });
+  return uids;
+}
+
+/** Files that have no UID yet, in the order in which they get one. Those of a delivery under way wait. */
+export async function newcomers(
+  state: MailboxState,
+  found: readonly (readonly [base: string, file: string])[],
+): Promise<Arrival[]> {
+  const arrivals: Arrival[] = [];
+  for (const [base, file] of [...found].sort((a, b) => byArrival(a[0], b[0]))) {
+    if (state.home.inFlight.has(base)) continue;
+    const facts = await factsOf(state.directory, file, base);
+    if (facts !== undefined) arrivals.push({ from: undefined, file, facts });
+  }
+  return arrivals;
+}

@@ -1,0 +1,80 @@
+/** COPY: each message gets a second name (a hard link) in the target's `tmp`; the target then admits them all. */
+import { linkSync, statSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { positionOf } from "../mail-store.ts";
+import { type Arrival, admit, placeFor } from "./arrivals.ts";
+import { compareWithDisk } from "./comparing.ts";
+import { errorCode, storeError } from "./durable.ts";
+import { baseName, crlfSizeOf, newBaseName, pathOf } from "./file-name.ts";
+import { bitsOf, namesOf, SLICE } from "./flag-changes.ts";
+import type { MailboxState } from "./mailbox-state.ts";
+import type { MessageFacts } from "./message-facts.ts";
+import { removeQuietly } from "./message-writer.ts";
+import { openStored } from "./stored-content.ts";
+
+const ATTEMPTS = 3;
+
+/** A message that has its second name and waits to be admitted. */
+export interface Copy {
+  readonly uid: number;
+  readonly temporary: string;
+  readonly base: string;
+  readonly flags: readonly string[];
+  readonly facts: MessageFacts;
+}
+
+/** Gives each message that exists a name in `target`'s tmp. On failure none is left. */
+export async function linkCopies(
+  state: MailboxState,
+  uids: readonly number[],
+  target: string,
+): Promise<Copy[]> {
+  const copies: Copy[] = [];
+  try {
+    for (let i = 0; i < uids.length; i++) {
+      const copy = await linkCopy(state, uids[i]!, target);
+      if (copy !== undefined) copies.push(copy);
+      if (i % SLICE === SLICE - 1) await turn();
+    }
+    return copies;
+  } catch (error) {
+    for (const { temporary } of copies) removeQuietly(temporary);
+    throw storeError(error, `Copying from ${state.name}`);
+  }
+}
+
+async function linkCopy(state: MailboxState, uid: number, target: string): Promise<Copy | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const at = positionOf(state.view, uid);
+    if (at < 0) return undefined;
+    const file = state.files.get(uid)!;
+    const path = pathOf(state.directory, file);
+    try {
+      let size = crlfSizeOf(baseName(file.slice(4)));
+      let crlfSize = size;
+      if (size < 0) {
+        // The name's claims go into a name of ours, which is believed: so they are looked at first.
+        size = statSync(path).size;
+        const content = await openStored(path, -1);
+        crlfSize = content.size;
+        await content.dispose();
+      }
+      const facts = { size: crlfSize, date: state.view.dates[at]! };
+      const base = newBaseName(Date.now(), facts.date, size, crlfSize);
+      const temporary = `${target}/tmp/${base}`;
+      linkSync(path, temporary);
+      return { uid, temporary, base, flags: namesOf(state, state.view.flags[at]!), facts };
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS) throw error;
+      await compareWithDisk(state);
+    }
+  }
+}
+
+/** Admits copies into their target. Resolves with the new UIDs, pairwise. */
+export async function admitCopies(state: MailboxState, copies: readonly Copy[]): Promise<number[]> {
+  const arrivals: Arrival[] = [];
+  for (const { temporary, base, flags, facts } of copies)
+    arrivals.push({ from: temporary, file: placeFor(base, await bitsOf(state, flags)), facts });
+  return arrivals.length === 0 ? [] : admit(state, arrivals);
+}

@@ -1,0 +1,68 @@
+/** Expunging: files are unlinked, their directory synced, and only then the messages leave the view: what a
+ * client was told is expunged does not come back after a power loss. */
+import { unlinkSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { compareWithDisk } from "./comparing.ts";
+import { errorCode, storeError, syncDirectory } from "./durable.ts";
+import { pathOf } from "./file-name.ts";
+import { SLICE } from "./flag-changes.ts";
+import type { MailboxState } from "./mailbox-state.ts";
+
+/** Looks for files that another program renames before one is left. */
+const ATTEMPTS = 3;
+
+/** Removes these messages (known to the view). Resolves with what is gone, ascending, and its MODSEQ. */
+export async function removeMessages(
+  state: MailboxState,
+  uids: readonly number[],
+): Promise<{ readonly uids: readonly number[]; readonly modSeq: number }> {
+  const folders = new Set<string>();
+  const gone: number[] = [];
+  let todo: readonly number[] = uids;
+  let failure: Error | undefined;
+  try {
+    for (let attempt = 0; todo.length > 0 && attempt < ATTEMPTS; attempt++) {
+      const moved = await unlinkAll(state, todo, folders, gone);
+      if (moved.length === 0) break;
+      // Renamed by another program, or removed by it: the comparison finds where they are, or that they are gone.
+      await syncFolders(state, folders);
+      await compareWithDisk(state);
+      todo = moved.filter((uid) => state.files.get(uid) !== undefined);
+      gone.push(...moved.filter((uid) => state.files.get(uid) === undefined));
+    }
+  } catch (error) {
+    failure = storeError(error, `Expunging from ${state.name}`);
+  }
+  await syncFolders(state, folders);
+  const shown = gone.filter((uid) => state.files.get(uid) !== undefined);
+  if (shown.length > 0) state.forget(shown, await state.nextModSeq(), state.view);
+  if (failure !== undefined) throw failure;
+  return { uids: gone.sort((a, b) => a - b), modSeq: state.view.highestModSeq };
+}
+async function syncFolders(state: MailboxState, folders: Iterable<string>): Promise<void> {
+  await Promise.all([...folders].map((folder) => syncDirectory(`${state.directory}/${folder}`)));
+}
+
+/** Unlinks what it finds, notes it in `gone`, and returns those whose file was not where it should be. */
+async function unlinkAll(
+  state: MailboxState,
+  uids: readonly number[],
+  folders: Set<string>,
+  gone: number[],
+): Promise<number[]> {
+  const moved: number[] = [];
+  for (let i = 0; i < uids.length; i++) {
+    const file = state.files.get(uids[i]!);
+    if (file === undefined) continue;
+    try {
+      unlinkSync(pathOf(state.directory, file));
+      folders.add(file.slice(0, 3));
+      gone.push(uids[i]!);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+      moved.push(uids[i]!);
+    }
+    if (i % SLICE === SLICE - 1) await turn();
+  }
+  return moved;
+}
