@@ -1,30 +1,531 @@
 import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
-import { File, testStack } from "./testing/stack.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { outputs } from "./operations.ts";
+import { File, FileProvider, testStack } from "./testing/stack.ts";
+import { SECRET, SIGNATURE } from "./wire.ts";
 
-test("a program's resource is created, then unchanged, then updated, then deleted", async (context) => {
+test("a resource is created, then unchanged, then updated, then deleted", async (context) => {
   const stack = testStack(context);
-  const first = await stack.up(() => {
-    new File("a", { path: "a.txt", content: "one" });
-  });
-  assert.deepEqual(stack.errors(), []);
+  const program = (content?: string) => () => {
+    if (content) new File("a", { path: "a.txt", content });
+  };
+  const first = await stack.up(program("one"));
   assert.deepEqual(stack.steps(), ["create a"]);
-  assert.equal(first.succeeded, true);
-  assert.equal(stack.content("a.txt"), "one");
+  assert.deepEqual([first.succeeded, first.changed, stack.content("a.txt")], [true, true, "one"]);
 
-  const second = await stack.up(() => {
-    new File("a", { path: "a.txt", content: "one" });
-  });
+  const second = await stack.up(program("one"));
   assert.deepEqual(stack.steps(), ["same a"]);
-  assert.equal(second.changed, false);
+  assert.deepEqual([second.succeeded, second.changed, stack.calls], [true, false, []]);
 
-  await stack.up(() => {
-    new File("a", { path: "a.txt", content: "two" });
-  });
+  await stack.up(program("two"));
   assert.deepEqual(stack.steps(), ["update a"]);
   assert.equal(stack.content("a.txt"), "two");
 
-  await stack.up(() => {});
+  await stack.up(program());
   assert.deepEqual(stack.steps(), ["delete a"]);
   assert.equal(stack.content("a.txt"), undefined);
+});
+
+test("an unchanged run does not write the state file", async (context) => {
+  const stack = testStack(context);
+  const program = () => {
+    new File("a", { path: "a.txt", content: "one" });
+  };
+  await stack.up(program);
+  const before = readFileSync(stack.files.checkpoint, "utf8");
+  await stack.up(program);
+  assert.equal(readFileSync(stack.files.checkpoint, "utf8"), before);
+});
+
+test("a preview knows what a new object will give and leaves the disk alone", async (context) => {
+  const stack = testStack(context);
+  let seen: unknown;
+  const result = await stack.preview(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    a.digest.apply((digest) => {
+      seen = digest;
+    });
+    new File("b", { path: "b.txt", content: a.id });
+  });
+  assert.deepEqual(stack.errors(), []);
+  assert.deepEqual([result.succeeded, result.counts.create], [true, 4]);
+  assert.match(String(seen), /^[0-9a-f]{12}$/);
+  assert.deepEqual(stack.calls, []);
+  assert.equal(await stack.files.exists(), false);
+});
+
+test("what hangs on an id that is not known yet is previewed with an unknown", async (context) => {
+  const stack = testStack(context);
+  await stack.preview(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    new File("b", { path: "b.txt", content: a.id });
+  });
+  const b = stack.events.find((event) => event.kind === "step-done" && event.step.name === "b");
+  assert.ok(b?.kind === "step-done");
+  assert.equal(b.step.next?.inputs.content, "04da6b54-80e4-46f7-96ec-b56ff0331ba9");
+});
+
+test("a replacement creates first and deletes the old object at the end", async (context) => {
+  const stack = testStack(context);
+  const program = (path: string) => () => {
+    const a = new File("a", { path, content: "one" });
+    new File("b", { path: "b.txt", content: a.path });
+  };
+  await stack.up(program("old.txt"));
+  await stack.up(program("new.txt"));
+  assert.deepEqual(
+    stack.calls.filter((call) => !call.includes("d ")),
+    ["create new.txt", "update b.txt", "delete old.txt"],
+  );
+  assert.deepEqual(
+    [stack.content("old.txt"), stack.content("new.txt"), stack.content("b.txt")],
+    [undefined, "one", "new.txt"],
+  );
+});
+
+test("deleteBeforeReplace deletes first, and takes along what a change of its input replaces", async (context) => {
+  const stack = testStack(context);
+  const program = (path: string) => () => {
+    const a = new File("a", { path, content: "one" }, { deleteBeforeReplace: true });
+    const b = new File("b", { path: pulumi.interpolate`${a.path}.copy`, content: "two" });
+    new File("c", { path: "c.txt", content: "three" }, { dependsOn: [b] });
+  };
+  await stack.up(program("old.txt"));
+  await stack.up(program("new.txt"));
+  assert.deepEqual(stack.errors(), []);
+  assert.deepEqual(
+    stack.calls.filter((call) => !call.includes("d ")),
+    ["delete old.txt.copy", "delete old.txt", "create new.txt", "create new.txt.copy"],
+  );
+  assert.deepEqual(
+    stack.steps().filter((step) => step.endsWith(" c")),
+    ["same c"],
+  );
+});
+
+test("a rename with an alias keeps the object, also for a child named after its parent", async (context) => {
+  const stack = testStack(context);
+  class Box extends pulumi.ComponentResource {
+    constructor(name: string, options?: pulumi.ComponentResourceOptions) {
+      super("test:index:Box", name, {}, options);
+      new File(`${name}-file`, { path: "boxed.txt", content: "one" }, { parent: this });
+    }
+  }
+  await stack.up(() => {
+    new Box("old");
+  });
+  await stack.up(() => {
+    new Box("new", { aliases: [{ name: "old" }] });
+  });
+  assert.deepEqual(stack.errors(), []);
+  assert.deepEqual(stack.steps(), ["same new-file"]);
+  assert.deepEqual(stack.calls, []);
+  assert.equal(stack.content("boxed.txt"), "one");
+  assert.ok(
+    stack
+      .resources()
+      .some(({ urn }) => urn === "urn:pulumi:test::project::test:index:Box$files:index:File::new-file"),
+  );
+});
+
+test("a rename without an alias creates before it deletes", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("old", { path: "a.txt", content: "one" });
+  });
+  await stack.up(() => {
+    new File("new", { path: "a.txt", content: "one" });
+  });
+  assert.deepEqual(stack.steps(), ["create new", "delete old"]);
+});
+
+test("two resources cannot continue the same old one", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("old", { path: "a.txt", content: "one" });
+  });
+  const result = await stack.up(() => {
+    new File("x", { path: "a.txt", content: "one" }, { aliases: [{ name: "old" }] });
+    new File("y", { path: "a.txt", content: "one" }, { aliases: [{ name: "old" }] });
+  });
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /alias/);
+});
+
+test("the same resource declared twice is an error that names it", async (context) => {
+  const stack = testStack(context);
+  const result = await stack.up(() => {
+    new File("a", { path: "a.txt", content: "one" });
+    new File("a", { path: "b.txt", content: "one" });
+  });
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /files:index:File::a is declared twice/);
+});
+
+test("a protected resource is not deleted, and nothing else is then", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("a", { path: "a.txt", content: "one" }, { protect: true });
+    new File("b", { path: "b.txt", content: "one" });
+  });
+  const result = await stack.up(() => {});
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /::a is protected/);
+  assert.deepEqual([stack.content("a.txt"), stack.content("b.txt")], ["one", "one"]);
+});
+
+test("retainOnDelete lets the object stay, on removal and on destroy", async (context) => {
+  const stack = testStack(context);
+  const keep = (name: string) =>
+    new File(name, { path: `${name}.txt`, content: "one" }, { retainOnDelete: true });
+  await stack.up(() => {
+    keep("a");
+    keep("b");
+  });
+  await stack.up(() => {
+    keep("a");
+  });
+  assert.deepEqual(stack.steps(), ["same a", "forget b"]);
+  const destroyed = await stack.destroy();
+  assert.equal(destroyed.succeeded, true);
+  assert.deepEqual([stack.content("a.txt"), stack.content("b.txt"), stack.resources()], ["one", "one", []]);
+});
+
+test("deletedWith spares the provider a deletion that another one includes", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    new File("b", { path: "b.txt", content: "one" }, { deletedWith: a });
+  });
+  await stack.destroy();
+  assert.deepEqual(stack.calls, ["delete a.txt", "deleted a.txt"]);
+});
+
+test("ignoreChanges keeps the old input", async (context) => {
+  const stack = testStack(context);
+  const program = (content: string) => () => {
+    new File("a", { path: "a.txt", content }, { ignoreChanges: ["content"] });
+  };
+  await stack.up(program("one"));
+  await stack.up(program("two"));
+  assert.deepEqual(stack.steps(), ["same a"]);
+  assert.equal(stack.content("a.txt"), "one");
+});
+
+test("replaceOnChanges makes a replacement of an update", async (context) => {
+  const stack = testStack(context);
+  const program = (content: string) => () => {
+    new File("a", { path: "a.txt", content }, { replaceOnChanges: ["content"] });
+  };
+  await stack.up(program("one"));
+  await stack.up(program("two"));
+  assert.deepEqual(stack.steps(), ["replace a", "delete-replaced a"]);
+});
+
+test("a failure in the middle stops the run, keeps what was done, deletes nothing and names the resource", async (context) => {
+  const stack = testStack(context, {
+    interrupt: (call) => {
+      if (call === "create b.txt") throw new Error("the disk is full");
+    },
+  });
+  await stack.up(() => {
+    new File("gone", { path: "gone.txt", content: "one" });
+  });
+  const result = await stack.up(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    const b = new File("b", { path: "b.txt", content: a.digest });
+    new File("c", { path: "c.txt", content: b.digest });
+  });
+  assert.equal(result.succeeded, false);
+  assert.deepEqual(stack.steps(), ["create a"]);
+  assert.deepEqual(stack.errors(), ["the disk is full"]);
+  assert.equal(stack.content("gone.txt"), "one");
+  const names = stack.resources().map(({ urn }) => String(urn).split("::").at(-1));
+  assert.deepEqual(names.filter((name) => ["a", "b", "c", "gone"].includes(name!)).sort(), ["a", "gone"]);
+});
+
+test("independent work in progress finishes when another step fails", async (context) => {
+  let release = () => {};
+  const failed = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const stack = testStack(context, {
+    interrupt: async (call) => {
+      if (call === "create bad.txt") {
+        release();
+        throw new Error("no");
+      }
+      if (call === "create slow.txt") {
+        await failed;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+  });
+  await stack.up(() => {
+    new File("slow", { path: "slow.txt", content: "one" });
+    new File("bad", { path: "bad.txt", content: "one" });
+  });
+  assert.deepEqual(stack.steps(), ["create slow"]);
+  assert.equal(stack.content("slow.txt"), "one");
+  assert.ok(stack.resources().some(({ urn }) => String(urn).endsWith("::slow")));
+});
+
+test("every failed check of a run is told, not only the first", async (context) => {
+  const stack = testStack(context);
+  const result = await stack.preview(() => {
+    new File("a", { path: "", content: "one" });
+    new File("b", { path: "", content: "one" });
+  });
+  assert.equal(result.succeeded, false);
+  assert.deepEqual(stack.errors(), ["path: a file needs a path", "path: a file needs a path"]);
+});
+
+test("an object that is not complete stays in the state and is updated next time", async (context) => {
+  const stack = testStack(context);
+  const program = (content: string) => () => {
+    new File("a", { path: "a.txt", content });
+  };
+  const first = await stack.up(program("half"));
+  assert.equal(first.succeeded, false);
+  assert.deepEqual(stack.resources().find(({ urn }) => String(urn).endsWith("::a"))?.initErrors, [
+    "only half of it",
+  ]);
+  const second = await stack.up(program("whole"));
+  assert.equal(second.succeeded, true);
+  assert.deepEqual(stack.steps(), ["update a"]);
+  assert.equal(stack.resources().find(({ urn }) => String(urn).endsWith("::a"))?.initErrors, undefined);
+});
+
+test("an error of the program stops the run and deletes nothing", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("a", { path: "a.txt", content: "one" });
+  });
+  const result = await stack.up(() => {
+    throw new pulumi.RunError("there is no domain");
+  });
+  assert.equal(result.succeeded, false);
+  assert.deepEqual(stack.errors(), ["there is no domain"]);
+  assert.equal(stack.content("a.txt"), "one");
+});
+
+test("an error inside apply that nobody awaits stops the run and deletes nothing", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("old", { path: "old.txt", content: "one" });
+  });
+  const result = await stack.up(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    new File("b", {
+      path: "b.txt",
+      content: a.digest.apply((): string => {
+        throw new pulumi.RunError("bad digest");
+      }),
+    });
+  });
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /bad digest/);
+  assert.equal(stack.content("old.txt"), "one");
+});
+
+test("no secret stands in plain in the state, the backups or the events of any display", async (context) => {
+  const stack = testStack(context);
+  const password = "Tr0ub4dor&3-hunter2";
+  const program = () => {
+    const a = new File("a", { path: "a.txt", content: pulumi.secret(password) });
+    new File("b", { path: "b.txt", content: pulumi.interpolate`copy of ${a.content}` });
+    return { password: a.content, upper: a.upper };
+  };
+  const result = await stack.up(() => program());
+  assert.equal(result.succeeded, true);
+  assert.equal(stack.content("b.txt"), `copy of ${password}`);
+  const walk = (directory: string): string[] =>
+    readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(join(directory, entry.name)) : [join(directory, entry.name)],
+    );
+  for (const path of walk(stack.files.backend)) {
+    const text = readFileSync(path, "utf8");
+    assert.ok(
+      !text.includes(password) && !text.includes(password.toUpperCase()),
+      `${path} holds the password`,
+    );
+  }
+  assert.deepEqual((result.outputs.password as Record<string, unknown>)[SIGNATURE], SECRET);
+  assert.deepEqual(await outputs(stack.operation), result.outputs);
+  const again = await stack.up(() => program());
+  assert.deepEqual(stack.steps(), ["same a", "same b"]);
+  assert.equal(again.changed, false);
+});
+
+test("an output named in additionalSecretOutputs is encrypted", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("a", { path: "a.txt", content: "one" }, { additionalSecretOutputs: ["digest"] });
+  });
+  const a = stack.resources().find(({ urn }) => String(urn).endsWith("::a")) as {
+    outputs: Record<string, Record<string, unknown>>;
+  };
+  assert.deepEqual(Object.keys(a.outputs.digest!).sort(), [SIGNATURE, "ciphertext"].sort());
+});
+
+test("an explicit provider is configured with its own inputs, and a change that replaces it replaces what it made", async (context) => {
+  const stack = testStack(context);
+  const program = (directory: string) => () => {
+    const provider = new FileProvider("there", { directory: join(stack.root, directory) });
+    new File("a", { path: "a.txt", content: "one" }, { provider });
+  };
+  await stack.up(program("x"));
+  assert.equal(stack.content("x/a.txt"), "one");
+  await stack.up(program("x"));
+  assert.deepEqual(stack.steps(), ["same a"]);
+  await stack.up(program("y"));
+  assert.deepEqual(stack.errors(), []);
+  assert.deepEqual([stack.content("x/a.txt"), stack.content("y/a.txt")], [undefined, "one"]);
+});
+
+test("a provider whose configuration is not known in the preview is not asked", async (context) => {
+  const stack = testStack(context);
+  const result = await stack.preview(() => {
+    const host = new File("host", { path: "host.txt", content: "one" });
+    const provider = new FileProvider("there", { directory: host.id });
+    new File("a", { path: "a.txt", content: "one" }, { provider });
+  });
+  assert.deepEqual([result.succeeded, stack.errors()], [true, []]);
+  assert.ok(stack.steps().includes("create a"));
+});
+
+test("hooks run before and after a step; a failing 'before' hook stops it", async (context) => {
+  const stack = testStack(context);
+  const order: string[] = [];
+  const hook = (name: string, body: () => void = () => {}) =>
+    new pulumi.ResourceHook(name, () => {
+      order.push(name);
+      body();
+    });
+  await stack.up(() => {
+    new File(
+      "a",
+      { path: "a.txt", content: "one" },
+      { hooks: { beforeCreate: [hook("before")], afterCreate: [hook("after")] } },
+    );
+  });
+  assert.deepEqual([stack.errors(), order], [[], ["before", "after"]]);
+  const failing = () => {
+    new File("a", { path: "a.txt", content: "one" });
+    new File(
+      "b",
+      { path: "b.txt", content: "one" },
+      {
+        hooks: {
+          beforeCreate: [
+            hook("refuse", () => {
+              throw new Error("not today");
+            }),
+          ],
+        },
+      },
+    );
+  };
+  const result = await stack.up(failing);
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /not today/);
+  assert.equal(stack.content("b.txt"), undefined);
+});
+
+test("import takes an existing object over, and .get reads one without owning it", async (context) => {
+  const stack = testStack(context);
+  mkdirSync(stack.root, { recursive: true });
+  for (const name of ["mine.txt", "theirs.txt"]) writeFileSync(join(stack.root, name), "already here");
+  const result = await stack.up(() => {
+    new File("mine", { path: "mine.txt", content: "already here" }, { import: "mine.txt" });
+    const theirs = new File("theirs", { path: "x", content: "x" }, { id: "theirs.txt" });
+    return { digest: theirs.digest };
+  });
+  assert.deepEqual([stack.errors(), result.succeeded], [[], true]);
+  assert.deepEqual(stack.calls, []);
+  await stack.destroy();
+  assert.deepEqual([stack.content("mine.txt"), stack.content("theirs.txt")], [undefined, "already here"]);
+});
+
+test("refresh writes down what was changed and what is gone, and the next up puts it back", async (context) => {
+  const stack = testStack(context);
+  const program = () => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    new File("b", { path: "b.txt", content: "one" }, { dependsOn: [a] });
+  };
+  await stack.up(program);
+  writeFileSync(join(stack.root, "b.txt"), "changed by hand");
+  const { rmSync } = await import("node:fs");
+  rmSync(join(stack.root, "a.txt"));
+  const refreshed = await stack.refresh();
+  assert.deepEqual([refreshed.succeeded, refreshed.counts.delete, refreshed.counts.update], [true, 1, 1]);
+  assert.deepEqual(stack.calls, []);
+  await stack.up(program);
+  assert.deepEqual(stack.steps(), ["create a", "update b"]);
+  assert.deepEqual([stack.content("a.txt"), stack.content("b.txt")], ["one", "one"]);
+  const again = await stack.refresh();
+  assert.equal(again.changed, false);
+});
+
+test("what only the Pulumi CLI can run is refused with a sentence that names it and the way out", async (context) => {
+  const cases: [string, () => void, RegExp][] = [
+    [
+      "a plugin's resource",
+      () => {
+        new (class extends pulumi.CustomResource {})("docker:index/container:Container", "box", {});
+      },
+      /docker:index\/container:Container::box needs the 'docker' plugin.*--engine pulumi/,
+    ],
+    [
+      "a stack reference",
+      () => void new pulumi.StackReference("organization/other/prod"),
+      /stack reference.*--engine pulumi/,
+    ],
+    [
+      "a transform",
+      () => {
+        new File("a", { path: "a.txt", content: "one" }, { transforms: [() => undefined] });
+      },
+      /transform.*--engine pulumi/,
+    ],
+  ];
+  for (const [what, program, expected] of cases) {
+    const stack = testStack(context);
+    const result = await stack.preview(program);
+    assert.equal(result.succeeded, false, what);
+    assert.match(stack.errors().join(), expected, what);
+  }
+});
+
+test("what the program prints is a diagnostic, not output", async (context) => {
+  const stack = testStack(context);
+  const result = await stack.up(async () => {
+    console.log("hello from the program");
+    await pulumi.log.warn("careful");
+  });
+  assert.equal(result.succeeded, true);
+  const said = stack.events.flatMap((event) =>
+    event.kind === "diagnostic" ? [`${event.severity} ${event.message}`] : [],
+  );
+  assert.deepEqual(said, ["info hello from the program", "warning careful"]);
+});
+
+test("cancelling lets the step in progress finish and begins no other", async (context) => {
+  const controller = new AbortController();
+  const stack = testStack(context, {
+    interrupt: (call) => {
+      if (call === "create a.txt") controller.abort();
+    },
+  });
+  stack.operation.signal = controller.signal;
+  const result = await stack.up(() => {
+    const a = new File("a", { path: "a.txt", content: "one" });
+    new File("b", { path: "b.txt", content: a.digest });
+  });
+  assert.equal(result.succeeded, false);
+  assert.deepEqual(stack.steps(), ["create a"]);
+  assert.deepEqual([stack.content("a.txt"), stack.content("b.txt")], ["one", undefined]);
 });

@@ -49,8 +49,8 @@ export async function refresh(options: RefreshOptions): Promise<boolean> {
 
 /** What stood on an object that is gone no longer names it. */
 function withoutGone(state: ResourceState, gone: ReadonlySet<string>): ResourceState {
-  if (gone.size === 0 || ![...dependenciesOf(state), state.parent ?? ""].some((urn) => gone.has(urn)))
-    return state;
+  const named = [...dependenciesOf(state), state.parent ?? ""].some((urn) => gone.has(urn));
+  if (!named) return { ...state };
   const left = (urns: string[] | undefined) => urns?.filter((urn) => !gone.has(urn));
   return {
     ...state,

