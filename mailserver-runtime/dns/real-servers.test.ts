@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../net/log.ts";
 import { addresses, createResolver, mxHosts, type StubResolver } from "./resolver.ts";
 import { startNameServer } from "./server.ts";
-import { directoryWith, freePort, hasTool, run, serve } from "./test-support.ts";
+import { directoryWith, freePort, hasTool, run, serve, startKnot } from "./test-support.ts";
 
 const KEY = "ab".repeat(32);
 const zone = (more: string) =>
@@ -13,39 +14,33 @@ const zone = (more: string) =>
 
 /** Knot with two signed zones and a plain one, and unbound in front of it, which also asks our own server. */
 async function internet(t: TestContext) {
-  const directory = await directoryWith(t, {
-    "signed.test.zone": zone(""),
-    "bogus.test.zone": zone(""),
-    "plain.test.zone": zone(""),
-  });
-  const knotPort = await freePort();
-  const conf = path.join(directory, "knot.conf");
-  for (const folder of ["run", "db"]) await mkdir(path.join(directory, folder));
-  const knotZone = (name: string, signing: "on" | "off") =>
-    `  - domain: ${name}\n    file: ${name}.zone\n    dnssec-signing: ${signing}\n    dnssec-policy: test\n    zonefile-sync: -1\n    zonefile-load: difference\n    journal-content: all\n`;
-  await writeFile(
-    conf,
-    `server:\n  rundir: ${directory}/run\n  listen: 127.0.0.1@${knotPort}\n  background-workers: 1\n  udp-workers: 1\n  tcp-workers: 1\ndatabase:\n  storage: ${directory}/db\n  journal-db-max-size: 32M\n  kasp-db-max-size: 32M\n  timer-db-max-size: 8M\nlog:\n  - target: stderr\n    any: warning\npolicy:\n  - id: test\n    algorithm: ecdsap256sha256\n    single-type-signing: on\ntemplate:\n  - id: default\n    storage: ${directory}\nzone:\n${knotZone("signed.test", "on")}${knotZone("bogus.test", "on")}${knotZone("plain.test", "off")}`,
-  );
-  const dnskey = (name: string) =>
-    run(
-      "kdig",
-      "@127.0.0.1",
-      "-p",
-      String(knotPort),
-      name,
-      "DNSKEY",
-      "+noall",
-      "+answer",
-      "+timeout=1",
-      "+retry=0",
-    ).catch(() => "");
-  await serve(
+  const signing = (on: "on" | "off") => [`dnssec-signing: ${on}`, "dnssec-policy: test"];
+  const knotPort = await startKnot(
     t,
-    "knotd",
-    ["-c", conf],
-    async () => /DNSKEY/.test(await dnskey("bogus.test")) && /DNSKEY/.test(await dnskey("signed.test")),
+    {
+      "plain.test": { text: zone(""), lines: signing("off") },
+      "bogus.test": { text: zone(""), lines: signing("on") },
+      "signed.test": { text: zone(""), lines: signing("on") },
+    },
+    "policy:\n  - id: test\n    algorithm: ecdsap256sha256\n    single-type-signing: on",
   );
+  const dnskey = async (name: string) => {
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const answer = await run(
+        "kdig",
+        "@127.0.0.1",
+        "-p",
+        String(knotPort),
+        name,
+        "DNSKEY",
+        "+noall",
+        "+answer",
+      );
+      if (answer.includes("DNSKEY")) return answer;
+      await sleep(50);
+    }
+    throw new Error(`knot does not sign ${name}`);
+  };
 
   const ownZones = await directoryWith(t, { "ours.test.zone": zone("") });
   const ours = await startNameServer({
@@ -56,8 +51,10 @@ async function internet(t: TestContext) {
   });
   t.after(() => ours.close());
 
+  const directory = await directoryWith(t, {});
   const anchors = path.join(directory, "anchors");
   const signedKey = await dnskey("signed.test");
+  await dnskey("bogus.test");
   await writeFile(anchors, signedKey);
   // The bogus zone is signed, and unbound is told to expect the other zone's key.
   await appendFile(anchors, signedKey.replaceAll("signed.test.", "bogus.test."));

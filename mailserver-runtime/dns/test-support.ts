@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import dgram from "node:dgram";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -86,4 +86,68 @@ export async function serve(
     await sleep(50);
   }
   throw new Error(`${program} did not get ready: ${output}`);
+}
+
+/** A zone of a real knot: its text, and lines of its own for knot.conf ("dnssec-signing: on"). */
+export interface KnotZone {
+  readonly text: string;
+  readonly lines: readonly string[];
+}
+
+/** Starts knot with these zones on a loopback port; `sections` go into knot.conf before the zones. */
+export async function startKnot(
+  t: TestContext,
+  zones: Readonly<Record<string, KnotZone>>,
+  sections = "",
+): Promise<number> {
+  const directory = await directoryWith(
+    t,
+    Object.fromEntries(Object.entries(zones).map(([origin, { text }]) => [`${origin}.zone`, text])),
+  );
+  for (const folder of ["run", "db"]) await mkdir(path.join(directory, folder));
+  const port = await freePort();
+  const zoneLines = Object.entries(zones).map(([origin, { lines }]) =>
+    [
+      `  - domain: ${origin}`,
+      `file: ${origin}.zone`,
+      "zonefile-sync: -1",
+      "zonefile-load: difference",
+      "journal-content: all",
+      ...lines,
+    ].join("\n    "),
+  );
+  const conf = path.join(directory, "knot.conf");
+  await writeFile(
+    conf,
+    `server:
+  rundir: ${directory}/run
+  listen: 127.0.0.1@${port}
+  background-workers: 1
+  udp-workers: 1
+  tcp-workers: 1
+database:
+  storage: ${directory}/db
+  journal-db-max-size: 32M
+  kasp-db-max-size: 32M
+  timer-db-max-size: 8M
+log:
+  - target: stderr
+    any: warning
+${sections}
+template:
+  - id: default
+    storage: ${directory}
+zone:
+${zoneLines.join("\n")}
+`,
+  );
+  const last = Object.keys(zones).at(-1) ?? ".";
+  await serve(t, "knotd", ["-c", conf], async () =>
+    /status: NOERROR/.test(
+      await run("kdig", "@127.0.0.1", "-p", String(port), last, "SOA", "+timeout=1", "+retry=0").catch(
+        () => "",
+      ),
+    ),
+  );
+  return port;
 }

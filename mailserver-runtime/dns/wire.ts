@@ -150,6 +150,14 @@ export function framed(octets: Buffer): Buffer {
   return frame;
 }
 
+/** A record's data behind its length, without compression. */
+export function rdataOctets(record: DnsRecord): Buffer {
+  // dns-packet exports its codecs by type, its types do not know them.
+  const codecs = packet as unknown as { record(type: string): { encode(data: unknown): Buffer } };
+  const answer = toWire(record);
+  return codecs.record(record.type).encode("data" in answer ? answer.data : undefined);
+}
+
 function encodeSections(query: Message, response: Response, extraFlags: number): Buffer {
   const rcode = RCODES[response.rcode];
   const edns = query.edns;
