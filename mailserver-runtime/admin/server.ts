@@ -15,6 +15,7 @@ import { MAX_REQUEST_BYTES } from "./limits.ts";
 import { adminSocketPath } from "./socket-path.ts";
 
 const IDLE_MS = 60_000;
+const REFUSAL_MS = 1000;
 const MAX_CLIENTS = 64;
 
 export interface AdminServer {
@@ -70,6 +71,7 @@ function serve(socket: Socket, options: AdminServerOptions): Client {
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on("error", () => socket.destroy());
   socket.on("data", (chunk: Buffer) => {
+    if (!socket.writable) return;
     let rest = chunk;
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
       const line = Buffer.concat([...pieces, rest.subarray(0, end)]).toString();
@@ -82,14 +84,16 @@ function serve(socket: Socket, options: AdminServerOptions): Client {
     }
     pieces.push(rest);
     size += rest.length;
-    if (size <= MAX_REQUEST_BYTES) return;
-    pieces = [];
-    socket.end(
-      answerLine({ ok: false, code: "invalid", message: `a request has at most ${MAX_REQUEST_BYTES} bytes` }),
-    );
-    socket.pause();
+    if (size > MAX_REQUEST_BYTES) refuse(socket);
   });
   return { socket, settled: () => work };
+}
+
+/** What still comes is read and thrown away for a moment: closing on unread bytes would take the answer back. */
+function refuse(socket: Socket): void {
+  const message = `a request has at most ${MAX_REQUEST_BYTES} bytes`;
+  socket.end(answerLine({ ok: false, code: "invalid", message }));
+  setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
 }
 
 async function answer(socket: Socket, text: string, options: AdminServerOptions): Promise<void> {
