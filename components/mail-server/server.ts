@@ -6,6 +6,8 @@ export interface ServerArgs {
   readonly listeners: pulumi.Input<pulumi.Input<Listener>[]>;
   /** Settings that take effect with a restart only: when they change, the server starts anew. */
   readonly restartOn?: pulumi.Input<Record<string, unknown>>;
+  /** Whether the server shall run (default); false stops it and keeps everything it has. */
+  readonly running?: pulumi.Input<boolean>;
   /** The code that runs. Left out: what this package carries, named by its fingerprint. */
   readonly version?: pulumi.Input<string>;
 }
@@ -23,7 +25,7 @@ export class Server extends pulumi.CustomResource {
     super(
       "mailkeep:index:Server",
       name,
-      { version: undefined, restartOn: undefined, ...args, running: undefined, owner: undefined },
+      { version: undefined, restartOn: undefined, running: undefined, ...args, owner: undefined },
       options,
     );
   }

@@ -414,3 +414,13 @@ test("settings are checked by their schema, with the place and the nearest name"
     return true;
   });
 });
+
+test("a server that is declared stopped is stopped, and one that runs all the same is drift", async () => {
+  const { engine, host } = await stack();
+  const state = await engine.create("Server", "s", { listeners: [] });
+  const stopped = await engine.update(state, { listeners: [], running: false });
+  assert.equal(host.state.kind, "stopped");
+  assert.equal((await engine.diff(stopped, { listeners: [], running: false })).changes, "none");
+  host.state = { kind: "running", version: host.version, owner: state.urn };
+  assert.equal((await engine.diff(stopped, { listeners: [], running: false })).changes, "some");
+});

@@ -217,7 +217,7 @@ class MailkeepProvider implements ResourceProvider {
     }
     for (const { reason } of answer.drift) this.#options.warn?.(urn, reason);
     return Object.fromEntries(
-      answer.drift.map(({ property }) => [property, { kind: "update", inputDiff: false } as const]),
+      answer.drift.map(({ property }) => [property, { kind: "add", inputDiff: false } as const]),
     );
   }
 

@@ -120,6 +120,7 @@ class LocalHost implements Host {
       await this.stopServer(10_000, limit);
     }
     await this.#refuseTakenPorts(wanted);
+    await this.#offline.end();
     const said = await stat(this.#logFile).then(
       ({ size }) => size,
       () => 0,
@@ -143,7 +144,9 @@ class LocalHost implements Host {
     throw new HostError("internal", `Process ${identity.pid} does not end, not even by SIGKILL.`);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#offline.end();
+  }
 
   async #liveDeclaration(): Promise<Declaration | undefined> {
     const declaration = await readDeclaration(this.directories.run);

@@ -1,28 +1,22 @@
 /**
- * Operations on the files of a server that does not run: `mailserver-runtime/cli/main.ts --root DIR admin` reads request
- * lines and answers each. Starting a process costs more than most operations, so requests that wait together travel
- * together, and there is never more than one process: the files have one writer.
+ * Operations on the files of a server that does not run: `mailserver-runtime/cli/main.ts --root DIR admin` reads request lines
+ * and answers each in turn. Starting it costs more than most operations, so it is kept for a moment after its last answer and
+ * serves whatever a deployment asks next.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Limit } from "../connection.ts";
 import { HostError } from "../host-error.ts";
 import { commandLineMain, runtimeEnvironment } from "./runtime.ts";
 
-interface Waiting {
-  readonly line: string;
-  readonly limit: Limit;
-  readonly resolve: (answer: string) => void;
-  readonly reject: (error: Error) => void;
-}
-
+/** How long an idle process is kept. */
+const IDLE_MS = 500;
 const STDERR_LINES = 8;
 
 export class OfflineAdmin {
   readonly #root: string;
   readonly #runDirectory: string;
-  #waiting: Waiting[] = [];
-  #busy = false;
+  #current: OfflineProcess | undefined;
 
   constructor(root: string, runDirectory: string) {
     this.#root = root;
@@ -31,66 +25,91 @@ export class OfflineAdmin {
 
   /** The answer line to a request line. */
   ask(line: string, limit: Limit): Promise<string> {
+    if (!this.#current?.open) this.#current = new OfflineProcess(this.#root, this.#runDirectory);
+    return this.#current.ask(line, limit);
+  }
+
+  /** Ends the process, if there is one: a server is about to take the files over. */
+  async end(): Promise<void> {
+    await this.#current?.end();
+    this.#current = undefined;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (answer: string) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** One process. Answers come in the order of the requests. */
+class OfflineProcess {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #closed: Promise<void>;
+  readonly #waiting: Waiting[] = [];
+  readonly #complaints: string[] = [];
+  #idle: NodeJS.Timeout | undefined;
+  open = true;
+
+  constructor(root: string, runDirectory: string) {
+    this.#child = spawn(process.execPath, [commandLineMain, "--root", root, "admin"], {
+      env: runtimeEnvironment(runDirectory),
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    createInterface({ input: this.#child.stderr }).on("line", (line) => {
+      this.#complaints.push(line);
+      if (this.#complaints.length > STDERR_LINES) this.#complaints.shift();
+    });
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#answered(line));
+    // The process may end before it has read everything; what it left unanswered is settled when it has closed.
+    this.#child.stdin.on("error", () => {});
+    this.#closed = new Promise((resolve) => {
+      const end = (reason: string) => {
+        this.#ended(reason);
+        resolve();
+      };
+      this.#child.on("error", (error) => end(`could not be started: ${error.message}`));
+      this.#child.on("close", (code, signal) => end(`ended with ${signal ?? `code ${code}`}`));
+    });
+  }
+
+  ask(line: string, { deadline }: Limit): Promise<string> {
+    clearTimeout(this.#idle);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    this.#waiting.push({ line, limit, resolve, reject });
-    if (!this.#busy) {
-      this.#busy = true;
-      setImmediate(() => void this.#drain());
-    }
+    const timer = setTimeout(
+      () => {
+        reject(new HostError("unreachable", "The offline admin process gave no answer in time."));
+        this.open = false;
+        this.#child.kill("SIGKILL");
+      },
+      Math.max(0, deadline - Date.now()),
+    );
+    this.#waiting.push({ resolve, reject, timer });
+    this.#child.stdin.write(`${line}\n`);
     return promise;
   }
 
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      await this.#run(batch);
-    }
-    this.#busy = false;
+  end(): Promise<void> {
+    clearTimeout(this.#idle);
+    this.open = false;
+    this.#child.stdin.end();
+    return this.#closed;
   }
 
-  /** One process for one batch. Settles every request of it, never throws. */
-  async #run(batch: Waiting[]): Promise<void> {
-    const open = [...batch];
-    const child = spawn(process.execPath, [commandLineMain, "--root", this.#root, "admin"], {
-      env: runtimeEnvironment(this.#runDirectory),
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    const complaints: string[] = [];
-    const stderr = createInterface({ input: child.stderr });
-    stderr.on("line", (line) => {
-      complaints.push(line);
-      if (complaints.length > STDERR_LINES) complaints.shift();
-    });
-    const answers = createInterface({ input: child.stdout });
-    answers.on("line", (line) => open.shift()?.resolve(line));
-    // The process may end before it has read everything; what it left unanswered is settled below.
-    child.stdin.on("error", () => {});
-    child.stdin.end(batch.map(({ line }) => `${line}\n`).join(""));
+  #answered(line: string): void {
+    const first = this.#waiting.shift();
+    clearTimeout(first?.timer);
+    first?.resolve(line);
+    if (this.#waiting.length === 0 && this.open) this.#idle = setTimeout(() => void this.end(), IDLE_MS);
+  }
 
-    const patience = Math.max(...batch.map(({ limit }) => limit.deadline)) - Date.now();
-    let late = false;
-    const timer = setTimeout(
-      () => {
-        late = true;
-        child.kill("SIGKILL");
-      },
-      Math.max(0, patience),
-    );
-    const reason = await new Promise<string>((resolve) => {
-      child.on("error", (error) => resolve(`could not be started: ${error.message}`));
-      child.on("close", (code, signal) => resolve(`ended with ${signal ?? `code ${code}`}`));
-    });
-    clearTimeout(timer);
-    for (const { reject } of open) {
-      reject(
-        late
-          ? new HostError("unreachable", "The offline admin process gave no answer in time.")
-          : new HostError(
-              "internal",
-              `The offline admin process ${reason} without an answer.${complaints.map((line) => `\n  ${line}`).join("")}`,
-            ),
-      );
+  #ended(reason: string): void {
+    this.open = false;
+    clearTimeout(this.#idle);
+    const said = this.#complaints.map((line) => `\n  ${line}`).join("");
+    for (const { reject, timer } of this.#waiting.splice(0)) {
+      clearTimeout(timer);
+      reject(new HostError("internal", `The offline admin process ${reason} without an answer.${said}`));
     }
   }
 }

@@ -17,6 +17,10 @@ const inputs = z.object({
   listeners: z.array(listenerSchema).meta({
     description: "Where the server listens, as in the settings; it counts as healthy when each one greets.",
   }),
+  running: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Whether the server shall run; false stops it and keeps everything it has." }),
   restartOn: z.record(z.string(), z.unknown()).default({}).meta({
     description: "Settings that take effect with a restart only: when they change, the server starts anew.",
   }),
@@ -26,27 +30,32 @@ export const server = resourceType({
   token: "mailkeep:index:Server",
   description: "The mail server of a host: it runs, healthy, with the declared code.",
   inputs,
-  facts: z.object({ running: z.boolean().meta({ description: "Whether the declared code runs." }) }),
+  facts: z.object({}),
   identity: [],
   secrets: [],
   id: () => "server",
   fill: async (host) => ({ version: await host.runtimeVersion() }),
   async put({ host, owner, limit }, declared, before) {
+    if (!declared.running) {
+      await host.stopServer(GRACE_MS, limit);
+      return {};
+    }
     if (before && JSON.stringify(restartCauses(before)) !== JSON.stringify(restartCauses(declared)))
       await host.stopServer(GRACE_MS, limit);
     const version = declared.version ?? (await host.runtimeVersion());
     await host.startServer({ version, owner, listeners: declared.listeners }, limit);
-    return { running: true };
+    return {};
   },
-  async read({ host, limit }, _id, declared) {
+  async read({ host, limit, owner }, _id, declared) {
     const state = await host.serverState(limit);
     if (state.kind === "unreachable") throw new HostError("unreachable", state.reason);
     const running = state.kind === "running";
     const listeners = declared?.listeners ?? [];
     return {
-      inputs: { restartOn: {}, ...declared, listeners },
-      facts: { running },
-      owner: running ? state.owner : undefined,
+      inputs: { restartOn: {}, ...declared, listeners, running },
+      facts: {},
+      // A server that does not run carries no name; nobody else has taken it over.
+      owner: running ? state.owner : owner,
     };
   },
   async remove({ host, owner, limit }) {
@@ -59,7 +68,10 @@ export const server = resourceType({
     if (state.kind === "unreachable")
       return { warning: `${host.description} cannot be asked whether its server runs: ${state.reason}` };
     const drift: Drift[] = [];
-    if (state.kind === "stopped") drift.push({ property: "running", reason: "the server is not running" });
+    if (!declared.running) {
+      if (state.kind === "running") drift.push({ property: "running", reason: "the server is running" });
+    } else if (state.kind === "stopped")
+      drift.push({ property: "running", reason: "the server is not running" });
     else if (state.version !== undefined && state.version !== declared.version)
       drift.push({ property: "version", reason: `the server runs ${state.version}` });
     return { drift };
