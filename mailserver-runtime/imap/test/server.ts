@@ -1,8 +1,9 @@
 /** An IMAP server on loopback for real clients, over any store. */
+import { createSecureContext } from "node:tls";
 import type { Authenticator } from "../../auth/authenticator.ts";
 import { listen } from "../../net/listen.ts";
 import { silentLog } from "../../net/log.ts";
-import { testTlsContexts } from "../../net/test-certificate.ts";
+import { testCertificate } from "../../net/test-certificate.ts";
 import type { MailStore } from "../../store/mail-store.ts";
 import { serveImap } from "../serve.ts";
 import type { ImapDependencies } from "../session.ts";
@@ -22,6 +23,8 @@ export const testAuthenticator: Authenticator = {
 
 export interface TestServer {
   readonly port: number;
+  /** PEM, for clients that want to know it. */
+  readonly certificate: string;
   close(): Promise<void>;
 }
 
@@ -30,6 +33,8 @@ export async function startTestServer(
   options: Partial<ImapDependencies> & { readonly implicitTls?: boolean } = {},
 ): Promise<TestServer> {
   const { implicitTls = true, ...dependencies } = options;
+  const pair = testCertificate("localhost");
+  const context = createSecureContext(pair);
   const listening = await listen({
     listener: {
       protocol: implicitTls ? "imaps" : "imap",
@@ -37,7 +42,7 @@ export async function startTestServer(
       port: 0,
       proxyProtocol: [],
     },
-    tls: testTlsContexts("localhost"),
+    tls: { context: () => context },
     log: silentLog,
     onConnection: (connection) =>
       serveImap(connection, {
@@ -49,5 +54,5 @@ export async function startTestServer(
         ...dependencies,
       }),
   });
-  return { port: listening.port, close: () => listening.close(200) };
+  return { port: listening.port, certificate: pair.cert, close: () => listening.close(200) };
 }
