@@ -63,10 +63,12 @@ function askUdp(exchange: Exchange, edns: "edns" | "classic"): Promise<ExchangeR
       if (message !== undefined) return end({ message, size: octets.length });
       if (++strays > MAX_STRAY_PACKETS) end({ failure: "too many packets that do not answer the question" });
     });
-    socket.connect(server.port, server.address, () => {
+    socket.once("connect", () => {
       // The socket may be closed already, when an abort came before the connection.
       if (!ended) socket.send(encodeQuery(id, name, type, edns));
     });
+    // Without a callback: a failed connection comes as "error" then, instead of as the callback's argument.
+    socket.connect(server.port, server.address);
 
     function end(result: ExchangeResult): void {
       if (ended) return;

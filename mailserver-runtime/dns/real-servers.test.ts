@@ -14,15 +14,25 @@ const zone = (more: string) =>
 
 /** Knot with two signed zones and a plain one, and unbound in front of it, which also asks our own server. */
 async function internet(t: TestContext) {
-  const signing = (on: "on" | "off") => [`dnssec-signing: ${on}`, "dnssec-policy: test"];
+  const signing = (on: "on" | "off", policy = "nsec") => [
+    `dnssec-signing: ${on}`,
+    `dnssec-policy: ${policy}`,
+  ];
   const knotPort = await startKnot(
     t,
     {
       "plain.test": { text: zone(""), lines: signing("off") },
       "bogus.test": { text: zone(""), lines: signing("on") },
+      "hashed.test": { text: zone(""), lines: signing("on", "nsec3") },
       "signed.test": { text: zone(""), lines: signing("on") },
     },
-    "policy:\n  - id: test\n    algorithm: ecdsap256sha256\n    single-type-signing: on",
+    [
+      "policy:",
+      ...["nsec", "nsec3"].map(
+        (id) =>
+          `  - id: ${id}\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n    nsec3: ${id === "nsec3" ? "on" : "off"}`,
+      ),
+    ].join("\n"),
   );
   const dnskey = async (name: string) => {
     for (let attempt = 0; attempt < 50; attempt++) {
@@ -55,7 +65,7 @@ async function internet(t: TestContext) {
   const anchors = path.join(directory, "anchors");
   const signedKey = await dnskey("signed.test");
   await dnskey("bogus.test");
-  await writeFile(anchors, signedKey);
+  await writeFile(anchors, `${signedKey}${await dnskey("hashed.test")}`);
   // The bogus zone is signed, and unbound is told to expect the other zone's key.
   await appendFile(anchors, signedKey.replaceAll("signed.test.", "bogus.test."));
   const unboundPort = await freePort();
@@ -64,7 +74,7 @@ async function internet(t: TestContext) {
   const unboundConf = path.join(directory, "unbound.conf");
   await writeFile(
     unboundConf,
-    `server:\n  interface: 127.0.0.1\n  port: ${unboundPort}\n  do-daemonize: no\n  username: ""\n  chroot: ""\n  directory: "${directory}"\n  pidfile: ""\n  use-syslog: no\n  do-not-query-localhost: no\n  do-ip6: no\n  num-threads: 1\n  module-config: "validator iterator"\n  trust-anchor-file: "${anchors}"\n  local-zone: "test." nodefault\nremote-control:\n  control-enable: no\n${stub("signed.test", knotPort)}${stub("bogus.test", knotPort)}${stub("plain.test", knotPort)}${stub("ours.test", ours.port)}`,
+    `server:\n  interface: 127.0.0.1\n  port: ${unboundPort}\n  do-daemonize: no\n  username: ""\n  chroot: ""\n  directory: "${directory}"\n  pidfile: ""\n  use-syslog: no\n  do-not-query-localhost: no\n  do-ip6: no\n  num-threads: 1\n  module-config: "validator iterator"\n  trust-anchor-file: "${anchors}"\n  local-zone: "test." nodefault\nremote-control:\n  control-enable: no\n${["signed.test", "hashed.test"].map((name) => stub(name, knotPort)).join("")}${stub("bogus.test", knotPort)}${stub("plain.test", knotPort)}${stub("ours.test", ours.port)}`,
   );
   await serve(t, "unbound", ["-d", "-c", unboundConf], async () =>
     /NOERROR/.test(
@@ -107,7 +117,7 @@ test("behind unbound, in front of knot: what is authentic is told from what is n
   });
   const validating = resolverAt(unboundPort);
 
-  await t.test("a signed zone's answers are secure, positive and negative", async () => {
+  await t.test("a signed zone's answers are secure", async () => {
     const tlsa = await validating.resolve("_25._tcp.mail.signed.test", "TLSA");
     assert.deepEqual([tlsa.status, tlsa.secure, tlsa.records[0]?.certificate], ["ok", true, KEY]);
     const mx = await mxHosts(validating, "signed.test");
@@ -119,15 +129,20 @@ test("behind unbound, in front of knot: what is authentic is told from what is n
     );
     const wild = await validating.resolve("any.w.signed.test", "TXT");
     assert.deepEqual([wild.status, wild.secure], ["ok", true]);
-    for (const [name, status] of [
-      ["gone.signed.test", "nxdomain"],
-      ["signed.test", "nodata"],
-    ] as const) {
-      const answer = await validating.resolve(name, "TLSA");
-      assert.deepEqual([answer.status, answer.secure], [status, true]);
-      assert.ok(answer.ttl > 0 && answer.ttl <= 60, String(answer.ttl));
-    }
   });
+
+  // Denial of existence is proven by names in the one (RFC 4034 §4), by hashes in the other (RFC 5155).
+  for (const origin of ["signed.test", "hashed.test"])
+    await t.test(`what ${origin} says is not there is not there, securely`, async () => {
+      for (const [name, status] of [
+        [`gone.${origin}`, "nxdomain"],
+        [origin, "nodata"],
+      ] as const) {
+        const answer = await validating.resolve(name, "TLSA");
+        assert.deepEqual([answer.status, answer.secure], [status, true]);
+        assert.ok(answer.ttl > 0 && answer.ttl <= 60, String(answer.ttl));
+      }
+    });
 
   await t.test("an unsigned zone's answers are not, nor any from a server that is not believed", async () => {
     const plain = await validating.resolve("_25._tcp.mail.plain.test", "TLSA");

@@ -331,6 +331,15 @@ describe("servers that fail", () => {
     assert.deepEqual([dead.asked, broken.asked], [2, 2]);
   });
 
+  test("a server that cannot be reached at all is one more failure, not an exception", async () => {
+    const servers = ["[2001:db8::53]:53", "255.255.255.255:53"];
+    const resolver = createResolver({ servers, timeoutMs: 100 });
+    open.push(resolver);
+    const { status, reason = "" } = await resolver.resolve("x.test", "A");
+    assert.equal(status, "tempfail");
+    for (const server of servers) assert.ok(reason.includes(server), reason);
+  });
+
   test("a lost packet is made up for by the second round", async (t) => {
     const server = await scripted(t, (query) =>
       server.asked === 1 ? undefined : answerTo(query, [A("x.test")]),

@@ -212,6 +212,22 @@ describe("zone files", () => {
     assert.equal(await mxOf(server), 2);
   });
 
+  test("a directory that is replaced by another is watched again", async (t) => {
+    const { server, zoneDirectory } = await started(t);
+    await rename(zoneDirectory, `${zoneDirectory}.old`);
+    t.after(() => rm(`${zoneDirectory}.old`, { recursive: true }));
+    await server.reload();
+    assert.equal(await mxOf(server), 2, "what was served stays");
+    await rename(await directoryWith(t, FILES), zoneDirectory);
+    await server.reload();
+    await writeFile(
+      path.join(zoneDirectory, "example.com.zone"),
+      EXAMPLE.replace("@ MX 20 backup.example.net.\n", ""),
+    );
+    for (let attempt = 0; attempt < 100 && (await mxOf(server)) !== 1; attempt++) await sleep(50);
+    assert.equal(await mxOf(server), 1);
+  });
+
   const cases: readonly [what: string, zone: string, reason: RegExp][] = [
     ["no SOA", "@ NS ns\nns A 127.0.0.1\n", /one SOA record; here are 0/],
     ["two SOAs", `${ORG}@ SOA a b 1 1 1 1 1\n`, /here are 2/],

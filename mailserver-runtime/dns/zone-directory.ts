@@ -57,6 +57,11 @@ export async function openZoneDirectory(directory: string, log: Log): Promise<Zo
     watchOnce();
     const before = files;
     const found = await readZoneFiles(directory, before);
+    if (!found.readable) {
+      // A watch on a directory that went away sees nothing of the one that takes its place.
+      watcher?.close();
+      watcher = undefined;
+    }
     files = found.files;
     const told = new Set(problems.map(problemText));
     problems = [...found.problems, ...[...files.values()].flatMap((file) => file.problems)];
@@ -75,7 +80,13 @@ export async function openZoneDirectory(directory: string, log: Log): Promise<Zo
     try {
       const opened = watch(directory, { persistent: false }, () => {
         clearTimeout(settling);
-        settling = setTimeout(() => void reload(), SETTLE_MS);
+        settling = setTimeout(
+          () =>
+            reload().catch((error: unknown) =>
+              log.error({ error: reasonOf(error) }, "zones cannot be read again"),
+            ),
+          SETTLE_MS,
+        );
         settling.unref();
       });
       opened.on("error", () => {
@@ -90,8 +101,9 @@ export async function openZoneDirectory(directory: string, log: Log): Promise<Zo
 
   /** One reading after another, so that an older one never overwrites a newer one. */
   function reload(): Promise<void> {
-    pending = pending.then(load);
-    return pending;
+    const reading = pending.then(load);
+    pending = reading.catch(() => {});
+    return reading;
   }
 
   await reload();
@@ -110,7 +122,7 @@ export async function openZoneDirectory(directory: string, log: Log): Promise<Zo
 async function readZoneFiles(
   directory: string,
   before: Map<string, LoadedFile>,
-): Promise<{ files: Map<string, LoadedFile>; problems: ZoneProblem[] }> {
+): Promise<{ files: Map<string, LoadedFile>; problems: ZoneProblem[]; readable: boolean }> {
   let names: string[];
   try {
     names = (await readdir(directory))
@@ -118,7 +130,11 @@ async function readZoneFiles(
       .sort();
   } catch (error) {
     // An unreadable directory is not an empty one: what was served stays.
-    return { files: before, problems: [{ file: directory, line: 0, reason: reasonOf(error) }] };
+    return {
+      files: before,
+      problems: [{ file: directory, line: 0, reason: reasonOf(error) }],
+      readable: false,
+    };
   }
   const problems: ZoneProblem[] = [];
   if (names.length > MAX_FILES)
@@ -132,7 +148,7 @@ async function readZoneFiles(
     const file = await readZoneFile(path.join(directory, name), before.get(name));
     if (file !== undefined) files.set(name, file);
   }
-  return { files, problems };
+  return { files, problems, readable: true };
 }
 
 async function readZoneFile(file: string, before: LoadedFile | undefined): Promise<LoadedFile | undefined> {
