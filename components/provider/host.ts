@@ -71,9 +71,9 @@ export async function serveProvider(options: HostOptions = {}): Promise<ServedPr
 /** What the plugin's entry does: serves, says where, and ends when it is told to. */
 export async function runProviderHost(engineAddress: string | undefined): Promise<void> {
   const served = await serveProvider({ engineAddress });
-  process.stdout.write(`${served.port}\n`);
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void served.close().finally(() => process.exit(0)));
+  process.stdout.write(`${served.port}\n`);
 }
 
 type Handler = (request: never) => Promise<unknown>;
