@@ -77,21 +77,23 @@ function digest(variant: Variant, password: Buffer, salt: Buffer, rounds: number
   const b = sum(password, salt, password); // 4 to 8
   const a: Buffer[] = [password, salt, repeated(b, password.length)]; // 1 to 3, 9, 10
   for (let bits = password.length; bits > 0; bits >>= 1) a.push(bits & 1 ? b : password); // 11
-  let current = sum(...a); // 12
+  const current = sum(...a); // 12
   const p = repeated(sum(...Array<Buffer>(password.length).fill(password)), password.length); // 13 to 16
   const s = repeated(sum(...Array<Buffer>(16 + current[0]!).fill(salt)), salt.length); // 17 to 20
   // 21: every round hashes one of eight layouts of p, s and the last digest, so they are laid out once and
-  // only the digest is filled in again.
+  // only the digest is filled in again. It travels as a string of bytes: making a Buffer for each digest takes
+  // longer than SHA-512 itself (2.4 µs a round, against 0.7 µs).
   const layouts = Array.from({ length: 8 }, (_, kind) =>
     layout((kind & 1) !== 0, (kind & 2) !== 0, (kind & 4) !== 0, p, s, size),
   );
+  let text = current.toString("latin1");
   for (let round = 0; round < rounds; round++) {
     const kind = (round & 1) | (round % 3 === 0 ? 0 : 2) | (round % 7 === 0 ? 0 : 4);
     const { bytes, at } = layouts[kind]!;
-    bytes.set(current, at);
-    current = hash(algorithm, bytes, "buffer");
+    bytes.write(text, at, "latin1");
+    text = hash(algorithm, bytes, "binary");
   }
-  return current;
+  return Buffer.from(text, "latin1");
 }
 
 /** One round's message with room for the last digest at `at`. */
