@@ -246,6 +246,8 @@ function onTheWay(events: readonly ProbeTraceEvent[], options: ProbeOptions): Pr
   return wayTable.map(({ name, event, describe }) => {
     const found = events.find((one) => one.event === event);
     const ms = found && typeof found.fields.ms === "number" ? found.fields.ms : undefined;
+    if (!found && event === "mx-lookup" && events.some((one) => one.event === "delivery attempt"))
+      return { name, ok: true, detail: "not needed: the connection of an earlier delivery was used again" };
     return {
       name,
       ok: found !== undefined,

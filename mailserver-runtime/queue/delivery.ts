@@ -31,6 +31,8 @@ export interface DeliveryContext {
   readonly ca: ConnectionOptions["ca"];
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
+  /** Told of the hosts that DNS named for a destination, and after how many milliseconds. */
+  readonly onHosts?: (domain: string, targets: readonly Target[], ms: number) => void;
 }
 export interface Attempt {
   /** One for each recipient, in their order. */
@@ -125,7 +127,10 @@ async function openSession(
   tried: Set<string>,
   context: DeliveryContext,
 ): Promise<SmtpSession | OpenFailure> {
+  const begin = performance.now();
   const found = await findTargets(destination, context);
+  if (found.kind === "targets" && destination.kind === "mx")
+    context.onHosts?.(destination.domain, found.targets, performance.now() - begin);
   if (found.kind !== "targets") return { outcome: found.kind, status: found.status, text: found.text };
   const failures: string[] = [];
   let status = "4.4.1";

@@ -422,7 +422,7 @@ export class RunningQueue implements OutboundQueue {
         this.#outgoing(state, recipients),
         recipients,
         session,
-        this.#context(),
+        this.#context(entry.id),
       );
       session = done.session;
       if (this.#stop.signal.aborted && done.results.every(({ outcome }) => outcome === "temporary"))
@@ -458,7 +458,7 @@ export class RunningQueue implements OutboundQueue {
     };
   }
 
-  #context(): DeliveryContext {
+  #context(id: string): DeliveryContext {
     const { resolver, isOurself, tlsPolicy, ca, timeouts } = this.#options;
     const { hostname, delivery } = this.#options.settings();
     return {
@@ -471,6 +471,13 @@ export class RunningQueue implements OutboundQueue {
       ca,
       timeouts: timeouts ?? standardTimeouts,
       signal: this.#stop.signal,
+      onHosts: (domain, targets, ms) => {
+        const hosts = targets.map(({ host, address, port }) => `${host}[${address}]:${port}`).join(", ");
+        this.#log.info(
+          { event: "mx-lookup", id, domain, hosts, ms: Math.round(ms * 10) / 10 },
+          "hosts found",
+        );
+      },
     };
   }
 

@@ -35,7 +35,7 @@ export class TestProject {
       string,
       unknown
     >;
-    settings.main = path.join(root, "index.ts");
+    settings.main = path.relative(directory, path.join(root, "index.ts"));
     await fs.writeFile(path.join(directory, "Pulumi.yaml"), stringify(settings));
     await project.configure({
       domains: ["green.test", "blue.test"],

@@ -24,9 +24,13 @@ export const destroy: Command = {
       if (!planned.changed) return EXIT.done;
       if (!(await confirm(`Destroy stack '${stack}'?`))) return EXIT.failed;
     }
+    const { keptData } = await import("../local/deployed-stack.ts");
+    const kept = await keptData(stack);
     const result = await interruptible((signal) =>
       runDestroy({ stack, signal, display: displayFor("destroy", options) }),
     );
+    if (result.succeeded && kept && !options.json)
+      process.stdout.write(`Mail, keys and configuration stay in ${kept}; 'mailkeep up' finds them again.\n`);
     return result.succeeded ? EXIT.done : EXIT.failed;
   },
 };

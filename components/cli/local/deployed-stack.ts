@@ -49,6 +49,14 @@ export async function deployedStack(name: string): Promise<DeployedStack> {
   return { ...parsed.data, name, workspace, host };
 }
 
+/** Where a stack's data lies, which outlives it; undefined where nothing is deployed. Never throws. */
+export async function keptData(name: string): Promise<string | undefined> {
+  return deployedStack(name).then(
+    ({ dataDirectory }) => dataDirectory,
+    () => undefined,
+  );
+}
+
 /** The passwords this machine knows: declared ones of the configuration, and those made up for the local host. */
 export async function knownPasswords(stack: DeployedStack): Promise<Readonly<Record<string, string>>> {
   const made: Record<string, string> = {};
