@@ -215,11 +215,11 @@ const oneLine = (text: string): string => text.replace(/[\0-\x1f\x7f-\x9f\u2028\
 
 const lines = (texts: readonly string[]): Buffer => Buffer.from(`${texts.join("\r\n")}\r\n`, "utf8");
 
-/** Words in lines of at most some 72 columns. */
+/** Words in lines of at most some 72 columns; a word that no line could hold (RFC 5322 §2.1.1) is cut. */
 function wrapped(text: string): readonly string[] {
   const out: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of text.split(" ").flatMap((each) => each.match(/.{1,200}/gsu) ?? [""])) {
     if (line !== "" && line.length + 1 + word.length > 72) {
       out.push(line);
       line = word;

@@ -3,8 +3,9 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { memoryContent } from "../message/content.ts";
-import { envelope, submission, testQueue, until, zoneResolver } from "./queue-for-tests.ts";
+import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
+import { zoneResolver } from "./zone-resolver.ts";
 
 const all = ["PIPELINING", "SIZE 100000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
 async function server(context: TestContext, script: Script = {}) {

@@ -3,34 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { AnswerStatus, Resolver } from "../dns/resolver.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 import { standardTimeouts, type Timeouts } from "./client/session.ts";
 import { openQueue, type QueueOptions, type RunningQueue } from "./outbound-queue.ts";
 import type { Envelope, QueueSubmission } from "./queue.ts";
-
-type Zone = Readonly<Record<string, readonly string[] | AnswerStatus>>;
-
-/** Names by "TYPE name"; MX values are "preference host". What is not listed does not exist. */
-export function zoneResolver(zone: Zone): Resolver {
-  const resolve = async (name: string, type: string): Promise<unknown> => {
-    const found = zone[`${type} ${name}`];
-    if (typeof found === "string")
-      return { status: found, records: [], ttl: 1, secure: false, reason: found };
-    const exists = Object.keys(zone).some((key) => key.endsWith(` ${name}`));
-    if (found === undefined)
-      return { status: exists ? "nodata" : "nxdomain", records: [], ttl: 1, secure: false };
-    const records = found.map((value) => {
-      const [preference, exchange] = value.split(" ");
-      const data = type === "MX" ? { preference: Number(preference), exchange } : { address: value };
-      return { type, name, ttl: 1, ...data };
-    });
-    return { status: "ok", records, ttl: 1, secure: false };
-  };
-  return { resolve: resolve as Resolver["resolve"] };
-}
+import { zoneResolver } from "./zone-resolver.ts";
 
 /** Everything at *.test is on loopback. */
 export const loopback = zoneResolver({

@@ -22,6 +22,8 @@ export interface Script {
    * connection, "silence" to say nothing ever; undefined for the ordinary answer.
    */
   readonly answer?: (line: string, connection: number) => string | undefined;
+  /** Told of each message before its sender is. */
+  readonly onMessage?: (message: Received) => void;
 }
 export interface ScriptedServer {
   readonly port: number;
@@ -122,7 +124,11 @@ function talk(
         inData = false;
         const data = Buffer.from(raw.toString("latin1").replace(/^\./gm, ""), "latin1");
         const answer = script.answer?.(".", connection) ?? ordinary["."];
-        if (answer?.startsWith("250")) messages.push({ from, recipients, data });
+        if (answer?.startsWith("250")) {
+          const message = { from, recipients, data };
+          messages.push(message);
+          script.onMessage?.(message);
+        }
         say(answer);
         continue;
       }
