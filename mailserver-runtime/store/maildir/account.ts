@@ -2,20 +2,11 @@
  * An account's Maildir++: its folders, subscriptions and special-use names, and the mailboxes that are open.
  *
  * The folders DMS declares (Drafts, Junk, Trash, Sent) are made when a client first lists the account, not by
- * a delivery. `home/` is Sieve's and no folder. RENAME writes what it will do before it does it, and the next
- * opening of the account finishes it; DELETE moves the folder into `tmp` in one step and removes it there.
+ * a delivery. `home/` is Sieve's and no folder. RENAME is finished after a crash (folder-rename.ts); DELETE
+ * moves the folder into `tmp` in one step and removes it there.
  */
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { rm } from "node:fs/promises";
+import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { readdir, rm, stat } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
 import {
   type AccountChange,
@@ -25,100 +16,91 @@ import {
   StoreError,
 } from "../mail-store.ts";
 import { countFlags } from "./columns.ts";
-import { errorCode, makeDirectory, storeError, syncDirectory, writeFileDurably } from "./durable.ts";
-import { field } from "./file-name.ts";
+import { errorCode, makeDirectory, storeError, syncDirectory } from "./durable.ts";
 import { clientName, diskName } from "./folder-name.ts";
-import { type MailboxServices, MaildirMailbox } from "./mailbox.ts";
+import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
+import { MaildirMailbox } from "./mailbox.ts";
+import { OpenMailboxes } from "./open-mailboxes.ts";
+import type { RestingMailboxes } from "./resting-mailboxes.ts";
 import { Serial } from "./serial.ts";
+import { readSpecialUse, writeSpecialUse } from "./special-use.ts";
 import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
 import { nextUidValidity } from "./uid-validity.ts";
+import { AccountUsage, type Usage } from "./usage.ts";
 import type { Volume } from "./volume.ts";
 
-/** Special-use folders (RFC 6154) by name, those DMS's 15-mailboxes.conf makes and subscribes. */
-export const SPECIAL_FOLDERS: Readonly<Record<string, string>> = {
-  Drafts: "\\Drafts",
-  Junk: "\\Junk",
-  Trash: "\\Trash",
-  Sent: "\\Sent",
-};
-const SPECIAL_USE = "mailkeep-special-use";
-const RENAME_INTENT = "mailkeep-rename";
 const FOLDER_PARTS = ["tmp", "new", "cur"] as const;
+const DELETED = "mailkeep-deleted.";
+/** The age at which a file in `tmp` is nobody's any more, as every Maildir program takes it. */
+const ABANDONED_MS = 36 * 3600 * 1000;
 
-export interface AccountOptions {
-  /** Where the indexes of its mailboxes lie. */
-  readonly indexDirectory: string;
+export interface AccountContext {
+  readonly volume: Volume;
+  readonly log: Log;
+  readonly resting: RestingMailboxes;
   readonly separator: string;
   readonly specialFolders: Readonly<Record<string, string>>;
-  /** Mailboxes nobody holds stay in memory this long, milliseconds, and at most so many of an account. */
-  readonly keepMs: number;
-  readonly keepCount: number;
+  /** Where the indexes of the account's mailboxes lie. */
+  readonly indexDirectory: string;
 }
 
 export class MaildirAccount implements AccountStore {
   readonly address: string;
   readonly directory: string;
+  /** Base names of deliveries that are in place and not yet synced. */
   readonly inFlight = new Set<string>();
   holders = 0;
 
-  readonly #options: AccountOptions;
-  readonly #volume: Volume;
+  readonly #context: AccountContext;
   readonly #log: Log;
-  readonly #released: () => void;
   readonly #folders = new Serial();
   readonly #counter = new Serial();
   /** Folders known to be there, by name on disk. */
   readonly #existing = new Set<string>();
-  readonly #open = new Map<string, Promise<MaildirMailbox>>();
-  readonly #loaded = new Map<string, MaildirMailbox>();
-  readonly #idle = new Map<string, NodeJS.Timeout>();
+  readonly #mailboxes: OpenMailboxes;
+  readonly #usage = new AccountUsage();
   readonly #listeners = new Set<(change: AccountChange) => void>();
-  #usage: { bytes: number; messages: number } | undefined;
+  #isSwept = false;
 
-  constructor(
-    address: string,
-    directory: string,
-    volume: Volume,
-    log: Log,
-    options: AccountOptions,
-    released: () => void,
-  ) {
+  constructor(address: string, directory: string, context: AccountContext) {
     this.address = address;
     this.directory = directory;
-    this.#volume = volume;
-    this.#log = log.child({ account: address });
-    this.#options = options;
-    this.#released = released;
+    this.#context = context;
+    this.#log = context.log.child({ account: address });
+    this.#mailboxes = new OpenMailboxes((disk) => this.#mailbox(disk), context.resting);
   }
 
   get separator(): string {
-    return this.#options.separator;
+    return this.#context.separator;
+  }
+  /** Nobody holds the account and none of its mailboxes is in memory. */
+  get isResting(): boolean {
+    return this.holders <= 0 && this.#mailboxes.size === 0;
   }
 
   /** Makes what is missing and finishes what was begun. To be awaited once before anything else. */
   async prepare(): Promise<this> {
-    this.#volume.check();
+    this.#context.volume.check();
     await this.#ensure("");
-    await this.#finishRename();
+    await this.#renamed(await finishRename(this.directory));
     return this;
   }
 
   // ---- folders
 
+  #path(disk: string): string {
+    return disk === "" ? this.directory : `${this.directory}/${disk}`;
+  }
   /** Makes a folder where it is missing; its path is durable when it resolves. */
-  async #ensure(disk: string): Promise<string> {
+  async #ensure(disk: string): Promise<void> {
+    if (this.#existing.has(disk)) return;
     const directory = this.#path(disk);
-    if (this.#existing.has(disk)) return directory;
     for (const part of FOLDER_PARTS) await makeDirectory(`${directory}/${part}`);
     if (disk !== "" && !existsSync(`${directory}/maildirfolder`)) {
       writeFileSync(`${directory}/maildirfolder`, "", { mode: 0o600 });
       await syncDirectory(directory);
     }
     this.#existing.add(disk);
-    return directory;
-  }
-  #path(disk: string): string {
-    return disk === "" ? this.directory : `${this.directory}/${disk}`;
   }
   #exists(disk: string): boolean {
     if (disk === "" || this.#existing.has(disk)) return true;
@@ -126,13 +108,14 @@ export class MaildirAccount implements AccountStore {
     this.#existing.add(disk);
     return true;
   }
+  /** Names on disk of all folders but the inbox. */
   #diskFolders(): string[] {
-    this.#volume.check();
+    this.#context.volume.check();
     try {
-      return readdirSync(this.directory, { encoding: "latin1" }).filter(
+      return readdirSync(this.directory).filter(
         (name) =>
+          name.startsWith(".") &&
           clientName(name, this.separator) !== undefined &&
-          name !== "" &&
           existsSync(`${this.directory}/${name}/cur`),
       );
     } catch (error) {
@@ -141,20 +124,32 @@ export class MaildirAccount implements AccountStore {
   }
 
   /** The folder a delivery goes to, made when it is missing. */
-  async deliveryFolder(mailbox: string): Promise<{ directory: string; loaded: MaildirMailbox | undefined }> {
+  async deliveryFolder(mailbox: string): Promise<{ readonly disk: string; readonly directory: string }> {
     const disk = diskName(mailbox, this.separator);
-    if (!this.#existing.has(disk)) {
-      const isNew = !this.#exists(disk);
+    if (!this.#exists(disk)) {
       await this.#folders.run(() => this.#ensure(disk));
-      if (isNew) this.#changed({ kind: "mailboxes" });
+      this.#changed({ kind: "mailboxes" });
     }
-    return { directory: this.#path(disk), loaded: this.#loaded.get(disk) };
+    return { disk, directory: this.#path(disk) };
+  }
+  /** A delivered file is in place and synced: it is shown at once where somebody has the mailbox open. */
+  delivered(disk: string, file: string, facts: { readonly size: number; readonly date: number }): void {
+    const mailbox = this.#mailboxes.get(disk);
+    if (mailbox === undefined) {
+      this.#usage.add(facts.size, 1);
+      this.#changed({ kind: "status", mailbox: clientName(disk, this.separator)! });
+      return;
+    }
+    mailbox.arrived(file, facts).catch((error) => {
+      this.#log.warn({ err: error, file }, "a delivered message is shown at the next look at its mailbox");
+    });
   }
 
   list(): Promise<readonly MailboxEntry[]> {
     return this.#folders.run(async () => {
+      this.#sweep();
       let folders = this.#diskFolders();
-      const missing = Object.keys(this.#options.specialFolders).filter(
+      const missing = Object.keys(this.#context.specialFolders).filter(
         (name) => !folders.includes(`.${name}`),
       );
       if (missing.length > 0) {
@@ -164,43 +159,55 @@ export class MaildirAccount implements AccountStore {
         ]);
         folders = this.#diskFolders();
       }
-      const specialUse = this.#specialUse();
-      const subscribed = new Set(readSubscriptions(this.directory));
-      const selectable = new Set(["INBOX", ...folders.map((name) => name.slice(1))]);
-      const names = new Set([...selectable, ...subscribed]);
-      for (const name of [...names]) {
-        const levels = name.split(".");
-        while (levels.pop() !== undefined && levels.length > 0) names.add(levels.join("."));
-      }
-      const entries: MailboxEntry[] = [];
-      for (const name of names) {
-        const shown = name === "INBOX" ? "INBOX" : clientName(`.${name}`, this.separator);
-        if (shown === undefined) continue;
-        const children = `${name}.`;
-        const entry = {
-          name: shown,
-          subscribed: subscribed.has(name),
-          selectable: selectable.has(name),
-          hasChildren: [...selectable].some((other) => other.startsWith(children)),
-        };
-        const use = specialUse.get(name);
-        entries.push(use === undefined || !entry.selectable ? entry : { ...entry, specialUse: use });
-      }
-      return entries.sort((a, b) =>
-        a.name === "INBOX" ? -1 : b.name === "INBOX" ? 1 : a.name < b.name ? -1 : 1,
-      );
+      return this.#entries(folders);
     });
+  }
+  #entries(folders: readonly string[]): MailboxEntry[] {
+    const specialUse = readSpecialUse(this.directory, this.#context.specialFolders);
+    const subscribed = new Set(readSubscriptions(this.directory));
+    const selectable = new Set(["INBOX", ...folders.map((name) => name.slice(1))]);
+    const names = new Set([...selectable, ...subscribed]);
+    const parents = new Set<string>();
+    for (const name of names) {
+      const levels = name.split(".");
+      for (levels.pop(); levels.length > 0; levels.pop()) {
+        names.add(levels.join("."));
+        if (selectable.has(name)) parents.add(levels.join("."));
+      }
+    }
+    const entries: MailboxEntry[] = [];
+    for (const name of names) {
+      const shown = name === "INBOX" ? name : clientName(`.${name}`, this.separator);
+      if (shown === undefined) continue;
+      const use = selectable.has(name) ? specialUse.get(name) : undefined;
+      entries.push({
+        name: shown,
+        subscribed: subscribed.has(name),
+        selectable: selectable.has(name),
+        hasChildren: parents.has(name),
+        ...(use === undefined ? {} : { specialUse: use }),
+      });
+    }
+    const rank = (entry: MailboxEntry) => (entry.name === "INBOX" ? "" : entry.name);
+    return entries.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
   }
 
   create(name: string, specialUse?: string): Promise<void> {
     return this.#folders.run(async () => {
-      const wanted = name.endsWith(this.separator) ? name.slice(0, -this.separator.length) : name;
+      // "A name that ends with the separator only declares intent" (RFC 9051 §6.3.4).
+      const wanted = name.endsWith(this.separator) ? name.slice(0, -1) : name;
       const disk = diskName(wanted, this.separator);
-      this.#volume.check();
+      this.#context.volume.check();
       if (this.#exists(disk)) throw new StoreError("already-exists", `The mailbox ${wanted} exists.`);
       await this.#ensure(disk);
-      if (specialUse !== undefined)
-        await this.#setSpecialUse(this.#specialUse().set(disk.slice(1), specialUse));
+      if (specialUse !== undefined) {
+        const uses = readSpecialUse(this.directory, this.#context.specialFolders);
+        await writeSpecialUse(
+          this.directory,
+          this.#context.specialFolders,
+          uses.set(disk.slice(1), specialUse),
+        );
+      }
       this.#changed({ kind: "mailboxes" });
     });
   }
@@ -210,24 +217,23 @@ export class MaildirAccount implements AccountStore {
       const disk = diskName(name, this.separator);
       if (disk === "") throw new StoreError("cannot", "INBOX cannot be deleted.");
       if (!this.#exists(disk)) throw nonexistent(name);
-      await this.#unload(disk);
-      const trash = `${this.directory}/tmp/mailkeep-deleted.${Date.now()}.${process.pid}${disk}`;
+      await this.#mailboxes.close(disk);
+      const doomed = `${this.directory}/tmp/${DELETED}${Date.now()}.${process.pid}${disk}`;
       try {
-        renameSync(this.#path(disk), trash);
+        renameSync(this.#path(disk), doomed);
       } catch (error) {
-        if (errorCode(error) === "ENOENT") throw nonexistent(name);
-        throw storeError(error, `Deleting the mailbox ${name}`);
+        throw errorCode(error) === "ENOENT"
+          ? nonexistent(name)
+          : storeError(error, `Deleting the mailbox ${name}`);
       }
       this.#existing.delete(disk);
       await Promise.all([syncDirectory(this.directory), syncDirectory(`${this.directory}/tmp`)]);
-      const uses = this.#specialUse();
-      if (uses.delete(disk.slice(1)) && SPECIAL_FOLDERS[disk.slice(1)] === undefined)
-        await this.#setSpecialUse(uses);
-      this.#usage = undefined;
+      const uses = readSpecialUse(this.directory, this.#context.specialFolders);
+      if (this.#context.specialFolders[disk.slice(1)] === undefined && uses.delete(disk.slice(1)))
+        await writeSpecialUse(this.directory, this.#context.specialFolders, uses);
+      this.#usage.forget();
       this.#changed({ kind: "mailboxes" });
-      rm(trash, { recursive: true, force: true }).catch((error) =>
-        this.#log.warn({ err: error, trash }, "a deleted mailbox is not yet removed"),
-      );
+      this.#remove(doomed);
     });
   }
 
@@ -235,71 +241,49 @@ export class MaildirAccount implements AccountStore {
     return this.#folders.run(async () => {
       const source = diskName(from, this.separator);
       const target = diskName(to, this.separator);
-      this.#volume.check();
       const folders = this.#diskFolders();
-      if (target === "" || folders.includes(target))
-        throw new StoreError("already-exists", `The mailbox ${to} exists.`);
+      const taken = (disk: string) => disk === "" || existsSync(this.#path(disk));
+      if (taken(target)) throw new StoreError("already-exists", `The mailbox ${to} exists.`);
       if (source === "") return this.#renameInbox(to, target);
       if (target.startsWith(`${source}.`))
-        throw new StoreError("cannot", `${from} cannot be renamed to below itself.`);
-      const pairs: [string, string][] = [];
-      for (const folder of folders) {
-        if (folder !== source && !folder.startsWith(`${source}.`)) continue;
-        const renamed = target + folder.slice(source.length);
-        if (folders.includes(renamed))
-          throw new StoreError("already-exists", `The mailbox ${renamed.slice(1)} exists.`);
-        pairs.push([folder, renamed]);
-      }
-      if (pairs.length === 0) throw nonexistent(from);
-      for (const [folder] of pairs) await this.#unload(folder);
-      await writeFileDurably(
-        `${this.directory}/${RENAME_INTENT}`,
-        pairs.map(([old, renamed]) => `${old} ${renamed}\n`.replaceAll(" ", "\t")).join(""),
+        throw new StoreError("cannot", `${from} cannot move to below itself.`);
+      const pairs = folders.flatMap((folder): FolderPair[] =>
+        folder === source || folder.startsWith(`${source}.`)
+          ? [[folder, target + folder.slice(source.length)]]
+          : [],
       );
-      await this.#finishRename();
+      if (pairs.length === 0) throw nonexistent(from);
+      const inTheWay = pairs.find(([, renamed]) => taken(renamed));
+      if (inTheWay !== undefined)
+        throw new StoreError(
+          "already-exists",
+          `The mailbox ${clientName(inTheWay[1], this.separator)} exists.`,
+        );
+      for (const [folder] of pairs) await this.#mailboxes.close(folder);
+      await intendRename(this.directory, pairs);
+      await this.#renamed(await finishRename(this.directory));
       this.#changed({ kind: "mailboxes" });
     });
   }
-  /** Does what the intent says and is not done yet. */
-  async #finishRename(): Promise<void> {
-    let intent: string;
-    try {
-      intent = readFileSync(`${this.directory}/${RENAME_INTENT}`, "latin1");
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return;
-      throw storeError(error, `Reading ${this.directory}/${RENAME_INTENT}`);
+  /** What CREATE said of a folder's use goes with it; the usual names keep theirs. */
+  async #renamed(pairs: readonly FolderPair[]): Promise<void> {
+    if (pairs.length === 0) return;
+    const usual = this.#context.specialFolders;
+    const uses = readSpecialUse(this.directory, usual);
+    for (const [from, to] of pairs) {
+      this.#existing.delete(from);
+      const use = uses.get(from.slice(1));
+      if (use === undefined || usual[from.slice(1)] !== undefined) continue;
+      uses.delete(from.slice(1));
+      uses.set(to.slice(1), use);
     }
-    const pairs = intent
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => line.split("\t") as [string, string]);
-    const uses = this.#specialUse();
-    try {
-      for (const [old, renamed] of pairs) {
-        if (!existsSync(this.#path(old)) || existsSync(this.#path(renamed))) continue;
-        renameSync(this.#path(old), this.#path(renamed));
-        this.#existing.delete(old);
-      }
-      await syncDirectory(this.directory);
-      for (const [old, renamed] of pairs) {
-        const use = uses.get(old.slice(1));
-        if (use === undefined || SPECIAL_FOLDERS[old.slice(1)] !== undefined) continue;
-        uses.delete(old.slice(1));
-        uses.set(renamed.slice(1), use);
-      }
-      await this.#setSpecialUse(uses);
-      unlinkSync(`${this.directory}/${RENAME_INTENT}`);
-      await syncDirectory(this.directory);
-    } catch (error) {
-      throw storeError(error, `Renaming in ${this.directory}`);
-    }
+    await writeSpecialUse(this.directory, usual, uses);
   }
-  /** RFC 9051 §6.3.6: INBOX's messages move into a new mailbox; INBOX stays, empty, and so do its children. */
+  /** RFC 9051 §6.3.6: INBOX's messages move into a new mailbox; INBOX stays, empty, and its children stay. */
   async #renameInbox(to: string, target: string): Promise<void> {
     await this.#ensure(target);
-    const inbox = await this.#acquire("");
+    const inbox = await this.open("INBOX");
     try {
-      await inbox.refresh();
       const view = inbox.view();
       await inbox.move([...view.uids.subarray(0, view.count)], to);
     } finally {
@@ -310,36 +294,33 @@ export class MaildirAccount implements AccountStore {
 
   subscribe(name: string, subscribed: boolean): Promise<void> {
     return this.#folders.run(async () => {
-      const disk = diskName(name, this.separator);
-      const stored = disk === "" ? "INBOX" : disk.slice(1);
+      const stored = diskName(name, this.separator).slice(1) || "INBOX";
       const names = readSubscriptions(this.directory);
       if (names.includes(stored) === subscribed) return;
-      await writeSubscriptions(
-        this.directory,
-        subscribed ? [...names, stored] : names.filter((other) => other !== stored),
-      );
+      const others = names.filter((other) => other !== stored);
+      await writeSubscriptions(this.directory, subscribed ? [...others, stored] : others);
     });
   }
 
-  /** Special use by name on disk without its dot: the usual names, and what CREATE said (RFC 6154 §3). */
-  #specialUse(): Map<string, string> {
-    const uses = new Map(Object.entries(this.#options.specialFolders));
-    try {
-      for (const line of readFileSync(`${this.directory}/${SPECIAL_USE}`, "utf8").split("\n")) {
-        const [use, name] = line.split("\t");
-        if (use !== undefined && name !== undefined) uses.set(name, use);
+  /** Removes, once and in the background, what deletions and deliveries of earlier runs left in `tmp`. */
+  #sweep(): void {
+    if (this.#isSwept) return;
+    this.#isSwept = true;
+    const sweep = async (): Promise<void> => {
+      for (const disk of ["", ...this.#diskFolders()]) {
+        const tmp = `${this.#path(disk)}/tmp`;
+        for (const file of await readdir(tmp)) {
+          const changed = (await stat(`${tmp}/${file}`).catch(() => undefined))?.ctimeMs ?? Date.now();
+          if (file.startsWith(DELETED) || changed < Date.now() - ABANDONED_MS) this.#remove(`${tmp}/${file}`);
+        }
       }
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw storeError(error, `Reading ${this.directory}/${SPECIAL_USE}`);
-    }
-    return uses;
+    };
+    sweep().catch((error) => this.#log.warn({ err: error }, "old temporary files were not removed"));
   }
-  async #setSpecialUse(uses: Map<string, string>): Promise<void> {
-    const lines = [...uses]
-      .filter(([name, use]) => this.#options.specialFolders[name] !== use)
-      .map(([name, use]) => `${use}\t${name}\n`);
-    const path = `${this.directory}/${SPECIAL_USE}`;
-    if (lines.length > 0 || existsSync(path)) await writeFileDurably(path, lines.join(""));
+  #remove(path: string): void {
+    rm(path, { recursive: true, force: true, maxRetries: 2 }).catch((error) =>
+      this.#log.warn({ err: error, path }, "what was deleted is not yet removed from disk"),
+    );
   }
 
   // ---- mailboxes
@@ -348,91 +329,42 @@ export class MaildirAccount implements AccountStore {
     const mailbox = await this.open(name);
     try {
       const view = mailbox.view();
-      return {
-        messages: view.count,
-        ...countFlags(view),
-        uidNext: view.uidNext,
-        uidValidity: mailbox.uidValidity,
-        highestModSeq: view.highestModSeq,
-        mailboxId: mailbox.mailboxId,
-      };
+      const { uidNext, highestModSeq } = view;
+      const { uidValidity, mailboxId } = mailbox;
+      return { messages: view.count, ...countFlags(view), uidNext, uidValidity, highestModSeq, mailboxId };
     } finally {
       mailbox.release();
     }
   }
 
   async open(name: string): Promise<MaildirMailbox> {
+    const wasOpen = this.#mailboxes.get(diskName(name, this.separator)) !== undefined;
+    const mailbox = await this.#hold(name);
+    try {
+      if (wasOpen) await mailbox.refresh();
+      return mailbox;
+    } catch (error) {
+      mailbox.release();
+      throw error;
+    }
+  }
+  async #hold(name: string): Promise<MaildirMailbox> {
     const disk = diskName(name, this.separator);
     if (!this.#exists(disk)) throw nonexistent(name);
-    const wasLoaded = this.#loaded.has(disk);
-    const mailbox = await this.#acquire(disk);
-    if (wasLoaded) {
-      try {
-        await mailbox.refresh();
-      } catch (error) {
-        mailbox.release();
-        throw error;
-      }
-    }
-    return mailbox;
+    return this.#mailboxes.hold(disk);
   }
-  async #acquire(disk: string): Promise<MaildirMailbox> {
-    let opening = this.#open.get(disk);
-    if (opening === undefined) {
-      const mailbox = new MaildirMailbox(
-        clientName(disk, this.separator)!,
-        this.#path(disk),
-        this.#services(disk),
-      );
-      opening = mailbox.load();
-      this.#open.set(disk, opening);
-      this.#loaded.set(disk, mailbox);
-      opening.catch(() => {
-        this.#open.delete(disk);
-        this.#loaded.delete(disk);
-      });
-    }
-    const mailbox = await opening;
-    mailbox.holders++;
-    clearTimeout(this.#idle.get(disk));
-    this.#idle.delete(disk);
-    return mailbox;
-  }
-  #services(disk: string): MailboxServices {
-    return {
+  #mailbox(disk: string): MaildirMailbox {
+    return new MaildirMailbox(clientName(disk, this.separator)!, this.#path(disk), {
       log: this.#log,
       inFlight: this.inFlight,
-      indexPath: `${this.#options.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
+      indexPath: `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
-      checkVolume: () => this.#volume.check(),
-      openTarget: async (name) => {
-        const target = diskName(name, this.separator);
-        if (!this.#exists(target)) throw nonexistent(name);
-        return this.#acquire(target);
-      },
-      account: (bytes, messages) => {
-        if (this.#usage === undefined) return;
-        this.#usage.bytes += bytes;
-        this.#usage.messages += messages;
-      },
+      checkVolume: () => this.#context.volume.check(),
+      openTarget: (name) => this.#hold(name),
+      account: (bytes, messages) => this.#usage.add(bytes, messages),
       changed: (mailbox) => this.#changed({ kind: "status", mailbox }),
-      released: () => this.#rest(disk),
-    };
-  }
-  #rest(disk: string): void {
-    clearTimeout(this.#idle.get(disk));
-    this.#idle.delete(disk);
-    this.#idle.set(disk, setTimeout(() => void this.#unload(disk), this.#options.keepMs).unref());
-    while (this.#idle.size > this.#options.keepCount) void this.#unload(this.#idle.keys().next().value!);
-    this.#maybeReleased();
-  }
-  async #unload(disk: string): Promise<void> {
-    const mailbox = this.#loaded.get(disk);
-    clearTimeout(this.#idle.get(disk));
-    this.#idle.delete(disk);
-    this.#open.delete(disk);
-    this.#loaded.delete(disk);
-    await mailbox?.close();
+      released: () => this.#mailboxes.released(disk),
+    });
   }
 
   onChange(listener: (change: AccountChange) => void): () => void {
@@ -449,63 +381,19 @@ export class MaildirAccount implements AccountStore {
     }
   }
 
-  // ---- quota
-
-  /** Octets and messages of all folders, counted from the file names once and kept from then on. */
-  usage(): { bytes: number; messages: number } {
-    if (this.#usage === undefined) {
-      const usage = { bytes: 0, messages: 0 };
-      for (const disk of ["", ...this.#diskFolders()]) {
-        for (const part of ["new", "cur"]) {
-          const directory = `${this.#path(disk)}/${part}`;
-          for (const file of readdirSync(directory, "latin1")) {
-            if (file.startsWith(".")) continue;
-            const size = field(file, "S");
-            usage.bytes +=
-              size >= 0 ? size : (statSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size ?? 0);
-            usage.messages++;
-          }
-        }
-      }
-      this.#usage = usage;
-    }
-    return this.#usage;
-  }
-  /** A delivery into a folder that nobody has open. */
-  delivered(bytes: number): void {
-    if (this.#usage === undefined) return;
-    this.#usage.bytes += bytes;
-    this.#usage.messages++;
+  usage(): Promise<Usage> {
+    return this.#usage.get(() => ["", ...this.#diskFolders()].map((disk) => this.#path(disk)));
   }
 
   // ---- ending
 
   release(): void {
     this.holders--;
-    this.#maybeReleased();
-  }
-  #maybeReleased(): void {
-    if (this.isResting) this.#released();
-  }
-  /** Nobody holds the account or one of its mailboxes, and none is in memory. */
-  get isResting(): boolean {
-    return this.holders <= 0 && this.#loaded.size === 0;
   }
   async close(): Promise<void> {
     await this.#folders.idle();
-    for (const disk of [...this.#loaded.keys()]) await this.#unload(disk);
+    await this.#mailboxes.closeAll();
     await this.#counter.idle();
-  }
-  /** Removes what deletes and deliveries of an earlier run left in `tmp`. */
-  sweep(olderThan: number): void {
-    for (const disk of ["", ...this.#diskFolders()]) {
-      const tmp = `${this.#path(disk)}/tmp`;
-      for (const file of readdirSync(tmp)) {
-        const stats = statSync(`${tmp}/${file}`, { throwIfNoEntry: false });
-        if (stats !== undefined && (file.startsWith("mailkeep-deleted.") || stats.ctimeMs < olderThan))
-          rmSync(`${tmp}/${file}`, { recursive: true, force: true });
-      }
-    }
   }
 }
 

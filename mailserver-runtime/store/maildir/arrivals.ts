@@ -6,7 +6,7 @@ import { renameSync } from "node:fs";
 import { StoreError } from "../mail-store.ts";
 import { type NewRow, withRows } from "./columns.ts";
 import { storeError, syncDirectory } from "./durable.ts";
-import { baseName, byArrival, infoFor } from "./file-name.ts";
+import { baseName, byArrival, infoFor, isOwn } from "./file-name.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import { factsOf, type MessageFacts } from "./message-facts.ts";
 import { removeQuietly } from "./message-writer.ts";
@@ -53,12 +53,17 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
   }
   state.records += uids.length;
   let bytes = 0;
+  let counted = 0;
   const rows = arrivals.map(({ file, facts }, i): NewRow => {
     state.files.set(uids[i]!, file);
-    bytes += facts.size;
+    // A delivery while nobody had the mailbox open has counted its message already.
+    if (!state.isLoading || !isOwn(file.slice(4))) {
+      bytes += facts.size;
+      counted++;
+    }
     return { uid: uids[i]!, flags: state.bitsOf(file), modSeq, size: facts.size, date: facts.date };
   });
-  state.home.account(bytes, rows.length);
+  state.home.account(bytes, counted);
   state.publish(withRows(state.view, rows, modSeq), { added: uids });
   return uids;
 }

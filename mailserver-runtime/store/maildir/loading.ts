@@ -31,6 +31,12 @@ const STALE_RECORDS = 1000;
 
 /** Fills the state. Resolves with the MODSEQ that the index on disk has, or -1 when it must be written. */
 export async function loadState(state: MailboxState): Promise<number> {
+  const saved = await readState(state);
+  state.isLoading = false;
+  return saved;
+}
+
+async function readState(state: MailboxState): Promise<number> {
   state.home.checkVolume();
   const index = await readIndex(state.home.indexPath);
   state.modSeqCeiling = readModSeqCeiling(state.directory);

@@ -40,6 +40,8 @@ export class MailboxState {
   files = new MessageFiles();
   /** Records in dovecot-uidlist, of which some may be of messages that are gone. */
   records = 0;
+  /** True until the first opening has read it all. */
+  isLoading = true;
   modSeqCeiling = 0;
   expunged: { readonly uid: number; readonly modSeq: number }[] = [];
   /** `expunged` is complete from this MODSEQ on. */

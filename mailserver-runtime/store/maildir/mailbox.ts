@@ -51,6 +51,7 @@ export class MaildirMailbox implements Mailbox {
   readonly #services: MailboxServices;
   readonly #state: MailboxState;
   readonly #serial = new Serial();
+  #isClosed = false;
   #watch: FolderWatch | undefined;
   #scanning: Promise<void> | undefined;
   #later: NodeJS.Timeout | undefined;
@@ -105,6 +106,15 @@ export class MaildirMailbox implements Mailbox {
     return this.#state.listen(listener);
   }
 
+  /** One after the other. A mailbox that was deleted, renamed or closed under its holder takes no changes. */
+  #run<T>(task: () => Promise<T>): Promise<T> {
+    return this.#serial.run(() => {
+      if (this.#isClosed)
+        throw new StoreError("nonexistent", `The mailbox ${this.name} is not open any more.`);
+      return task();
+    });
+  }
+
   // ---- looking at the disk
 
   #isForeign(file: string): boolean {
@@ -124,8 +134,8 @@ export class MaildirMailbox implements Mailbox {
   }
   #scan(scope: "new" | "all"): Promise<void> {
     if (scope === "new")
-      return this.#serial.run(async () => void ((await compareNew(this.#state)) || (await this.#compare())));
-    this.#scanning ??= this.#serial.run(() => {
+      return this.#run(async () => void ((await compareNew(this.#state)) || (await this.#compare())));
+    this.#scanning ??= this.#run(() => {
       this.#scanning = undefined;
       return this.#compare();
     });
@@ -150,7 +160,7 @@ export class MaildirMailbox implements Mailbox {
   arrived(file: string, facts: MessageFacts): Promise<void> {
     this.#arrivals.push({ from: undefined, file, facts });
     this.#expected.add(baseName(file.slice(4)));
-    this.#taking ??= this.#serial.run(async () => {
+    this.#taking ??= this.#run(async () => {
       this.#taking = undefined;
       const arrivals = this.#arrivals;
       this.#arrivals = [];
@@ -176,7 +186,7 @@ export class MaildirMailbox implements Mailbox {
       ),
     );
     try {
-      const uids = await this.#serial.run(async () => {
+      const uids = await this.#run(async () => {
         const arrivals: Arrival[] = [];
         for (const [i, result] of written.entries()) {
           if (result.status === "rejected") throw result.reason;
@@ -197,7 +207,7 @@ export class MaildirMailbox implements Mailbox {
 
   async setFlags(change: FlagChange): Promise<{ readonly modified: readonly number[] }> {
     const folders = new Set<string>();
-    const modified = await this.#serial.run(() => changeFlags(this.#state, change, folders));
+    const modified = await this.#run(() => changeFlags(this.#state, change, folders));
     await Promise.all([...folders].map((folder) => syncDirectory(`${this.directory}/${folder}`)));
     return { modified };
   }
@@ -210,31 +220,29 @@ export class MaildirMailbox implements Mailbox {
     this.#state.view = withoutRecent(view);
     this.#savedModSeq = -1;
     // As Dovecot does: what a session has seen moves from new to cur.
-    this.#serial
-      .run(async () => {
-        const folders = new Set<string>();
-        for (let i = 0; i < uids.length; i++) {
-          const at = positionOf(this.#state.view, uids[i]!);
-          if (at < 0 || !files.inNew.has(uids[i]!)) continue;
-          try {
-            renameFor(this.#state, uids[i]!, this.#state.view.flags[at]!, folders);
-          } catch (error) {
-            // Another program took it; the next look finds where it is.
-            if (errorCode(error) !== "ENOENT") throw error;
-          }
-          if (i % SLICE === SLICE - 1) await turn();
+    this.#run(async () => {
+      const folders = new Set<string>();
+      for (let i = 0; i < uids.length; i++) {
+        const at = positionOf(this.#state.view, uids[i]!);
+        if (at < 0 || !files.inNew.has(uids[i]!)) continue;
+        try {
+          renameFor(this.#state, uids[i]!, this.#state.view.flags[at]!, folders);
+        } catch (error) {
+          // Another program took it; the next look finds where it is.
+          if (errorCode(error) !== "ENOENT") throw error;
         }
-      })
-      .catch((error) => this.#services.log.warn({ err: error, mailbox: this.name }, "new mail stays in new"));
+        if (i % SLICE === SLICE - 1) await turn();
+      }
+    }).catch((error) => this.#services.log.warn({ err: error, mailbox: this.name }, "new mail stays in new"));
     return uids;
   }
 
   async copy(uids: readonly number[], target: string): Promise<CopyResult> {
     const to = await this.#services.openTarget(target);
     try {
-      const copies = await this.#serial.run(() => linkCopies(this.#state, uids, to.directory));
+      const copies = await this.#run(() => linkCopies(this.#state, uids, to.directory));
       try {
-        const targetUids = await to.#serial.run(() => admitCopies(to.#state, copies));
+        const targetUids = await to.#run(() => admitCopies(to.#state, copies));
         return { uidValidity: to.uidValidity, sourceUids: copies.map((copy) => copy.uid), targetUids };
       } catch (error) {
         for (const { temporary } of copies) removeQuietly(temporary);
@@ -247,7 +255,7 @@ export class MaildirMailbox implements Mailbox {
 
   async move(uids: readonly number[], target: string): Promise<CopyResult> {
     const copied = await this.copy(uids, target);
-    await this.#serial.run(() =>
+    await this.#run(() =>
       removeMessages(
         this.#state,
         copied.sourceUids.filter((uid) => positionOf(this.view(), uid) >= 0),
@@ -257,7 +265,7 @@ export class MaildirMailbox implements Mailbox {
   }
 
   expunge(uids?: readonly number[]): Promise<{ readonly uids: readonly number[]; readonly modSeq: number }> {
-    return this.#serial.run(() => {
+    return this.#run(() => {
       const { view } = this.#state;
       const wanted = uids === undefined ? undefined : new Set(uids);
       const chosen: number[] = [];
@@ -336,7 +344,7 @@ export class MaildirMailbox implements Mailbox {
   async close(): Promise<void> {
     clearTimeout(this.#later);
     await this.#serial.run(async () => {
-      if (this.#watch === undefined) return;
+      if (this.#watch === undefined || this.#isClosed) return;
       try {
         if (this.#savedModSeq !== this.#state.view.highestModSeq)
           await saveState(this.#state, async () => (await this.#watch!.foreignChange()) === undefined);
@@ -347,6 +355,7 @@ export class MaildirMailbox implements Mailbox {
         );
       }
       this.#watch.close();
+      this.#isClosed = true;
     });
   }
 }
