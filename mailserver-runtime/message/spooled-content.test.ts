@@ -94,3 +94,23 @@ test("single bytes are packed, not kept as objects", () => {
   assert.equal(writer.size, 200_000);
   assert.ok(after.external - before.external < 5_000_000);
 });
+
+test("when many messages come at once, small ones go to files before memory is filled", async (t) => {
+  const directory = await spoolDirectory(t);
+  const writers = Array.from({ length: 400 }, () => new SpoolWriter({ directory }));
+  const piece = Buffer.alloc(200_000, 65);
+  let waiting = 0;
+  for (const writer of writers) {
+    writer.add(piece);
+    if (writer.full) waiting++;
+  }
+  assert.ok(waiting > 0 && waiting < writers.length, `${waiting} of ${writers.length} were told to write`);
+  const last = writers.at(-1)!;
+  await last.relieve();
+  assert.ok((await last.finish()) instanceof SpooledContent);
+  await Promise.all(writers.slice(0, -1).map((writer) => writer.discard()));
+  const alone = new SpoolWriter({ directory });
+  alone.add(piece);
+  assert.equal(alone.full, false);
+  await alone.discard();
+});

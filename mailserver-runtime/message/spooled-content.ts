@@ -19,6 +19,13 @@ export interface SpoolOptions {
 }
 
 const MEMORY_LIMIT = 262_144;
+/**
+ * Bytes that all messages on their way in may hold together; beyond, those above `SCARCE_LIMIT` go to their
+ * files at once, so that ten thousand clients with a quarter of a megabyte each fill the disk's cache and not us.
+ */
+const MEMORY_BUDGET = 67_108_864;
+const SCARCE_LIMIT = 16_384;
+let heldByAll = 0;
 /** Bytes collected before they are written together. */
 const WRITE_SIZE = 131_072;
 /** Pieces below this are packed together: a peer that sends single bytes must not make us hold objects. */
@@ -54,7 +61,7 @@ export class SpoolWriter {
   add(piece: Buffer): void {
     if (piece.length === 0) return;
     this.size += piece.length;
-    this.#held += piece.length;
+    this.#hold(this.#held + piece.length);
     if (piece.length >= SMALL || this.#pieces.length === 0) {
       this.#pieces.push(piece);
       this.#pack = undefined;
@@ -71,9 +78,9 @@ export class SpoolWriter {
 
   /** Whether `relieve` has something to do; asking is free, so that small messages never wait. */
   get full(): boolean {
-    return this.#file === undefined
-      ? this.#held > (this.#options.memoryLimit ?? MEMORY_LIMIT)
-      : this.#held >= WRITE_SIZE;
+    if (this.#file !== undefined) return this.#held >= WRITE_SIZE;
+    const limit = this.#options.memoryLimit ?? MEMORY_LIMIT;
+    return this.#held > (heldByAll > MEMORY_BUDGET ? Math.min(limit, SCARCE_LIMIT) : limit);
   }
   /** Writes out what memory should not hold. Throws what the file system throws (ENOSPC, EIO, ...). */
   async relieve(): Promise<void> {
@@ -83,6 +90,7 @@ export class SpoolWriter {
   /** The whole message. Throws what the file system throws; then nothing is left behind. */
   async finish(): Promise<MessageContent> {
     if (this.#file === undefined) {
+      this.#hold(0);
       const [only] = this.#pieces;
       return memoryContent(
         this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces),
@@ -99,7 +107,7 @@ export class SpoolWriter {
   /** Throws everything away. Never throws. */
   async discard(): Promise<void> {
     this.#pieces = [];
-    this.#held = 0;
+    this.#hold(0);
     const file = this.#file;
     this.#file = undefined;
     if (file === undefined) return;
@@ -107,6 +115,10 @@ export class SpoolWriter {
     await file.close().catch(ignore);
   }
 
+  #hold(bytes: number): void {
+    heldByAll += bytes - this.#held;
+    this.#held = bytes;
+  }
   async #write(): Promise<void> {
     if (this.#file === undefined) {
       const path = join(this.#options.directory, `incoming-${randomBytes(12).toString("hex")}`);
@@ -116,7 +128,7 @@ export class SpoolWriter {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#pack = undefined;
-    this.#held = 0;
+    this.#hold(0);
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (bytes === 0) return;
     const { bytesWritten } = await this.#file.writev(pieces, this.#written);

@@ -65,10 +65,11 @@ export function decodeXtext(text: string): string | undefined {
   return text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/** Whether a HELO or EHLO argument is a domain or an address literal, generously (RFC 5321 §4.1.1.1): underscores and single labels are taken. */
+/**
+ * Whether a HELO or EHLO argument can pass for a domain or an address literal (RFC 5321 §4.1.1.1). Generous,
+ * because clients in the field send underscores, single labels and literals with a zone; but nothing that
+ * could be read as something else in a Received field.
+ */
 export function isHelloName(text: string): boolean {
-  return (
-    text.length <= 255 &&
-    (/^[\p{L}\p{N}_](?:[\p{L}\p{N}\p{M}_.-]*)$/u.test(text) || /^\[[0-9A-Za-z:.-]+\]$/.test(text))
-  );
+  return text.length <= 255 && /^(?:[\p{L}\p{N}\p{M}_.-]+|\[[0-9A-Za-z:.%_-]+\])$/u.test(text);
 }

@@ -49,7 +49,6 @@ export class Session {
   readonly mode: SmtpMode;
   readonly services: SmtpServices;
   readonly limits: SmtpLimits;
-  readonly log: Log;
   /** HELO, EHLO or LHLO argument; undefined before it. */
   helo: string | undefined;
   /** EHLO or LHLO was said: extensions may be used. */
@@ -61,6 +60,7 @@ export class Session {
   idleCommands = 0;
   failedLogins = 0;
   messages = 0;
+  #log: Log | undefined;
   #transactions = 0;
 
   constructor(connection: Connection, mode: SmtpMode, services: SmtpServices) {
@@ -68,7 +68,13 @@ export class Session {
     this.mode = mode;
     this.services = services;
     this.limits = { ...defaultSmtpLimits, ...services.limits };
-    this.log = services.log.child({ session: connection.id, client: connection.remote.address, mode });
+  }
+
+  /** The log with this session's fields; made when there is something to say, since most connections idle. */
+  get log(): Log {
+    const { connection, mode, services } = this;
+    this.#log ??= services.log.child({ session: connection.id, client: connection.remote.address, mode });
+    return this.#log;
   }
 
   now(): number {
