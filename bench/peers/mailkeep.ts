@@ -75,7 +75,7 @@ async function admin(directory: string, request: object): Promise<void> {
     process.execPath,
     [path.join(root, "mailserver-runtime/cli/main.ts"), "--root", directory, "admin"],
     {
-      stdio: ["pipe", "inherit", "inherit"],
+      stdio: ["pipe", "ignore", "inherit"],
     },
   );
   child.stdin.end(`${JSON.stringify(request)}\n`);
