@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Configuration } from "../config/snapshot.ts";
 import type { Directories } from "../settings/directories.ts";
+import type { Settings } from "../settings/schema.ts";
 import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
 
 export interface AdminContext {
@@ -10,6 +11,8 @@ export interface AdminContext {
   readonly version: string;
   /** Present in the running server: an answer then means that the change is in force there. */
   readonly live?: LiveServer;
+  /** The settings that the running server began with: what is read only at a start is still as they say. */
+  readonly startedWith?: Settings;
 }
 
 /** What only a running server can do; `main.ts` supplies it. */

@@ -93,6 +93,11 @@ test("Status tells who runs and where; settings say what needs a restart; stop i
     ok: true,
     answer: { restartNeeded: ["listeners"] },
   });
+  // Still needed: the server has not been started again since.
+  assert.deepEqual(await ask("settings.put", { settings, owner: "urn:s" }), {
+    ok: true,
+    answer: { restartNeeded: ["listeners"] },
+  });
   assert.deepEqual(await ask("stop", { graceMs: 5 }), { ok: true, answer: { stopping: true } });
   assert.deepEqual(stopped, [5]);
 });

@@ -29,6 +29,8 @@ export interface AdminServerOptions extends AdminContext {
   readonly log: Log;
 }
 
+type ServerContext = AdminContext & { readonly log: Log };
+
 /**
  * Binds `run/admin.sock`, taking the place of one that a dead server left.
  *
@@ -42,9 +44,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     if (await answers(address.path))
       throw new OperationError("conflict", `another server runs on ${run}; stop it first`);
     rmSync(address.path, { force: true });
+    const context = { ...options, startedWith: options.live.configuration.current().settings };
     const clients = new Set<Client>();
     const server = createServer((socket) => {
-      const client = serve(socket, options);
+      const client = serve(socket, context);
       clients.add(client);
       socket.on("close", () => clients.delete(client));
     });
@@ -64,7 +67,7 @@ interface Client {
   settled(): Promise<void>;
 }
 
-function serve(socket: Socket, options: AdminServerOptions): Client {
+function serve(socket: Socket, context: ServerContext): Client {
   let pieces: Buffer[] = [];
   let size = 0;
   let work: Promise<void> = Promise.resolve();
@@ -80,7 +83,7 @@ function serve(socket: Socket, options: AdminServerOptions): Client {
       rest = rest.subarray(end + 1);
       // Not reading while a request is performed bounds what a client can have waiting.
       socket.pause();
-      work = work.then(() => answer(socket, line, options)).then(() => void socket.resume());
+      work = work.then(() => answer(socket, line, context)).then(() => void socket.resume());
     }
     pieces.push(rest);
     size += rest.length;
@@ -96,9 +99,9 @@ function refuse(socket: Socket): void {
   setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
 }
 
-async function answer(socket: Socket, text: string, options: AdminServerOptions): Promise<void> {
+async function answer(socket: Socket, text: string, context: ServerContext): Promise<void> {
   socket.setTimeout(0);
-  const result = await answerText(text, options);
+  const result = await answerText(text, context);
   if (!socket.destroyed) socket.write(result);
   socket.setTimeout(IDLE_MS);
 }

@@ -17,8 +17,7 @@ const needRestart: Readonly<Record<string, (settings: Settings) => unknown>> = {
 export const settingsOperations: Performers<"settings.put" | "settings.read" | "settings.remove"> = {
   "settings.put": {
     effect: "changes",
-    async perform({ settings, owner }, { directories, live }) {
-      const running = live?.configuration.current().settings;
+    async perform({ settings, owner }, { directories, startedWith: running }) {
       await writeStackSettings(directories.config, { owner, settings });
       const restartNeeded =
         running === undefined

@@ -16,6 +16,7 @@ import { QUOTAS_FILE } from "./dms/quotas.ts";
 import { REGEXP_FILE } from "./dms/regexp.ts";
 import { RELAYMAP_FILE } from "./dms/relays.ts";
 import { VIRTUAL_FILE } from "./dms/virtual.ts";
+import { firstProblems } from "./problems.ts";
 import type {
   Account,
   Alias,
@@ -44,7 +45,7 @@ export interface CompileInput {
 
 export function compileSnapshot(input: CompileInput): Snapshot {
   const { values, settings } = input;
-  const problems = [...input.problems];
+  const problems: ConfigurationProblem[] = [];
   const accounts = collectAccounts(input, problems);
   const aliases = collectAliases(input, problems);
   const domains = collectDomains(values, accounts, aliases);
@@ -79,9 +80,12 @@ export function compileSnapshot(input: CompileInput): Snapshot {
     relayLogins: new Map(
       values.relayLogins.map(({ key, user, password }) => [key, { user, password }] as const),
     ),
-    problems,
+    problems: [...input.problems, ...firstProblems(problems, MOST_PROBLEMS)],
   });
 }
+
+/** Of those between files; more are counted, not told. */
+const MOST_PROBLEMS = 100;
 
 const noKeys: readonly DkimKey[] = [];
 

@@ -272,6 +272,13 @@ test("Keys that sign come first; those of the stack before OpenDKIM's and rspamd
   assert.ok(!JSON.stringify(keys).includes("PRIVATE KEY"));
 });
 
+test("A file of nothing but mistakes is told in few lines, and the rest is counted", async () => {
+  await put("postfix-accounts.cf", "nonsense\n".repeat(20_000));
+  const { problems } = (await opened()).current();
+  assert.equal(problems.length, 51);
+  assert.match(problems.at(-1)!.reason, /and 19949 more problems/);
+});
+
 test("A hundred thousand accounts are read in seconds and found as fast as ten", async (t) => {
   const lines = Array.from({ length: 100_000 }, (_, index) => `user${index}@d${index % 500}.example|${hash}`);
   await put("postfix-accounts.cf", `${lines.join("\n")}\n`);

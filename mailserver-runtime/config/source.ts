@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Parsed } from "./dms/lines.ts";
 import { UNFINISHED } from "./durable-file.ts";
+import { firstProblems } from "./problems.ts";
 import type { ConfigurationProblem } from "./snapshot.ts";
 
 /** Gives what a file holds now; `read` is called again and again. */
@@ -19,6 +20,8 @@ export interface Source<T> {
 
 /** Larger files are not configuration: reading one would fill memory. */
 const LARGEST_FILE = 256 * 1024 * 1024;
+/** More of one source are counted, not told. */
+const MOST_PROBLEMS = 50;
 /** So many files are looked at before the event loop gets a turn. */
 const FILES_PER_TURN = 250;
 
@@ -46,7 +49,11 @@ export function lineSource<Entry>(
       if (now.signature === signature) return false;
       const read = now.stats === undefined ? nothing : parseFile(join(config, file), now.stats, parse);
       signature = now.signature;
-      problems = read.problems.map(({ line, reason }) => ({ file, line, reason }));
+      problems = firstProblems(read.problems, MOST_PROBLEMS).map(({ line, reason }) => ({
+        file,
+        line,
+        reason,
+      }));
       // Until a version was good there is nothing better than the lines that can be understood.
       if (read.problems.length === 0 || !good) current = read;
       good ||= read.problems.length === 0;
@@ -142,7 +149,8 @@ export function folderSource<T>(
       value = new Map(
         [...next].flatMap(([name, one]) => (one.value === undefined ? [] : [[name, one.value] as const])),
       );
-      problems = [...next.values()].flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+      const all = [...next.values()].flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+      problems = firstProblems(all, MOST_PROBLEMS);
       return true;
     },
   };

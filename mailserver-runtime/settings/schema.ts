@@ -115,7 +115,13 @@ export const settingsSchema = z.strictObject({
         .default([])
         .meta({ description: "Name servers as address or address:port; empty: those of /etc/resolv.conf." }),
       authoritative: z
-        .strictObject({ address: z.string().default("127.0.0.1"), port: port })
+        .strictObject({
+          address: z
+            .string()
+            .default("127.0.0.1")
+            .meta({ description: "Address the name server answers on, UDP and TCP." }),
+          port: port.meta({ description: "Its port." }),
+        })
         .optional()
         .meta({ description: "Serve the zone files of config/zones here (the local target)." }),
     })
