@@ -43,25 +43,29 @@ export async function deliverToAll(
   );
   await Promise.all(
     groups.map(async (group) => {
-      let written: WrittenMessage;
-      try {
-        written = await writeCopy(delivery, group[0]!);
-      } catch (error) {
-        for (const { recipient } of group) failed(recipient, error);
-        return;
+      let written: WrittenMessage | undefined;
+      // Whoever's folder takes the file writes it for all.
+      while (written === undefined && group.length > 0) {
+        try {
+          written = await writeCopy(delivery, group[0]!);
+        } catch (error) {
+          failed(group.shift()!.recipient, error);
+        }
       }
+      if (written === undefined) return;
+      const shared = written;
       // Who wrote it comes last and takes the temporary name with it.
       await Promise.all(
         group.toReversed().map(async (place) => {
           try {
-            await putInPlace(delivery, place, written, place === group[0]);
+            await putInPlace(delivery, place, shared, place === group[0]);
             outcomes.set(place.recipient, { account: place.recipient.account, stored: true });
           } catch (error) {
             failed(place.recipient, error);
           }
         }),
       );
-      removeQuietly(written.temporary);
+      removeQuietly(shared.temporary);
     }),
   );
   return delivery.recipients.map((recipient) => outcomes.get(recipient)!);
