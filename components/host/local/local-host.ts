@@ -27,7 +27,9 @@ import { describeHolders, portHolders } from "./ports.ts";
 import { ended, identify, isAlive, type ProcessIdentity, signal } from "./process.ts";
 import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
 
-const LOG_FILE = "server.log";
+const OUTPUT_FILE = "server.log";
+/** The runtime's own log. */
+const LOG_FILE = "mail.log";
 const LOG_LINES = 20;
 const POLL_MS = 25;
 /** How long a process may take to end after its grace, before SIGTERM, and after SIGTERM, before SIGKILL. */
@@ -43,13 +45,14 @@ class LocalHost implements Host {
   readonly directories: Directories;
   readonly #root: string;
   readonly #offline: OfflineAdmin;
-  readonly #logFile: string;
+  /** What the process prints, and what it logs. */
+  readonly #logFiles: readonly [string, string];
 
   constructor(root: string) {
     this.#root = root;
     this.description = `this machine (${root})`;
     this.directories = directoriesBelow(root);
-    this.#logFile = join(this.directories.log, LOG_FILE);
+    this.#logFiles = [join(this.directories.log, OUTPUT_FILE), join(this.directories.log, LOG_FILE)];
     this.#offline = new OfflineAdmin(root, this.directories.run);
   }
 
@@ -121,10 +124,7 @@ class LocalHost implements Host {
     }
     await this.#refuseTakenPorts(wanted);
     await this.#offline.end();
-    const said = await stat(this.#logFile).then(
-      ({ size }) => size,
-      () => 0,
-    );
+    const said = await Promise.all(this.#logFiles.map(sizeOf));
     const declaration = await this.#spawn(wanted);
     await this.#becomeHealthy(declaration, wanted, limit, said);
   }
@@ -176,7 +176,7 @@ class LocalHost implements Host {
   }
 
   async #spawn({ version, owner }: StartServer): Promise<Declaration> {
-    const log = openSync(this.#logFile, "a", 0o600);
+    const log = openSync(this.#logFiles[0], "a", 0o600);
     try {
       const child = spawn(process.execPath, [serverMain, "--root", this.#root], {
         cwd: this.#root,
@@ -203,7 +203,7 @@ class LocalHost implements Host {
     process: ProcessIdentity,
     wanted: StartServer,
     limit: Limit,
-    logOffset: number,
+    said: readonly number[],
   ): Promise<void> {
     for (;;) {
       const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + 2_000) };
@@ -211,9 +211,9 @@ class LocalHost implements Host {
       const problem =
         state.kind === "running" ? await firstProblem(wanted, limit) : "its admin socket does not answer yet";
       if (problem === undefined) return;
-      if (!(await isAlive(process))) throw await this.#startFailure("ended while it started", logOffset);
+      if (!(await isAlive(process))) throw await this.#startFailure("ended while it started", said);
       if (Date.now() >= limit.deadline || limit.signal?.aborted) {
-        const failure = await this.#startFailure(`did not become healthy in time: ${problem}`, logOffset);
+        const failure = await this.#startFailure(`did not become healthy in time: ${problem}`, said);
         await signal(process, "SIGTERM");
         if (!(await ended(process, STOP_PATIENCE_MS))) await signal(process, "SIGKILL");
         throw failure;
@@ -222,16 +222,25 @@ class LocalHost implements Host {
     }
   }
 
-  /** Quotes what the log says since this start. */
-  async #startFailure(what: string, logOffset: number): Promise<HostError> {
-    const log = await readFile(this.#logFile).catch(() => Buffer.alloc(0));
-    const lines = log.subarray(logOffset).toString("utf8").trimEnd().split("\n").slice(-LOG_LINES);
-    return new HostError(
-      "unhealthy",
-      `The mail server ${what}. The end of ${this.#logFile}:\n${lines.map((line) => `  ${line.slice(0, 500)}`).join("\n")}`,
-    );
+  /** Quotes what was said since this start: what the process printed, else what it logged. */
+  async #startFailure(what: string, said: readonly number[]): Promise<HostError> {
+    for (const [index, file] of this.#logFiles.entries()) {
+      const log = await readFile(file).catch(() => Buffer.alloc(0));
+      const text = log.subarray(said[index]).toString("utf8").trim();
+      if (text === "") continue;
+      const lines = text.split("\n").slice(-LOG_LINES);
+      const quoted = lines.map((line) => `  ${line.slice(0, 500)}`).join("\n");
+      return new HostError("unhealthy", `The mail server ${what}. The end of ${file}:\n${quoted}`);
+    }
+    return new HostError("unhealthy", `The mail server ${what}, and has said nothing.`);
   }
 }
+
+const sizeOf = (file: string) =>
+  stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
 
 async function firstProblem({ listeners }: StartServer, limit: Limit): Promise<string | undefined> {
   const patience = Math.max(1, Math.min(2_000, limit.deadline - Date.now()));
