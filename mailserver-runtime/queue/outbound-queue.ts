@@ -1,7 +1,7 @@
 /**
  * The outbound queue at work: takes messages, keeps the time, sends them on, tells their senders.
  *
- * In memory stands an index entry of a few words for each message: its identifier, when it is due, for which
+ * In memory stands an index entry of a few words for each message: its identifier, when it is due, and for which
  * destinations. All else is read from the spool when a message's turn comes and forgotten afterwards, so a hundred
  * thousand messages that wait for a dead host cost a few megabytes.
  *
@@ -76,8 +76,6 @@ const MAX_CONNECTIONS = 100;
 const LINGER_MS = 1000;
 /** A connection makes room after so many messages where other destinations wait for one. */
 const FAIR_SHARE = 50;
-/** Messages of one destination whose envelopes are kept in memory while they are ready. */
-const READ_AHEAD = 100;
 /** Octets of just queued messages kept in memory for their first attempt. */
 const FRESH_BYTES = 8 * 1024 * 1024;
 /** The clock is looked at this often at least: it may be set, or have stood still while the machine slept. */
@@ -94,6 +92,8 @@ interface Entry {
   held: boolean;
   /** Destinations of this round that have not ended yet; 0 between rounds. */
   open: number;
+  /** Where the next round goes, as far as it was known when this was written. */
+  destinations: readonly Destination[] | undefined;
   /** Read when the first destination of a round begins, dropped when the last has ended. */
   state: MessageState | undefined;
 }
@@ -122,7 +122,7 @@ export class RunningQueue implements OutboundQueue {
   #soon: NodeJS.Immediate | undefined;
   #closing = false;
   #pruneAt = 256;
-  /** Messages that came through memory a moment ago, so that their first attempt reads no file. */
+  /** The bytes of small messages that are being delivered, or came in a moment ago and will be at once. */
   readonly #fresh = new Map<string, readonly Buffer[]>();
   #freshBytes = 0;
 
@@ -260,7 +260,14 @@ export class RunningQueue implements OutboundQueue {
 
   #admit(state: MessageState): Entry {
     const { id } = state.header;
-    const entry: Entry = { id, dueAt: state.nextAttemptAt, held: state.held, open: 0, state: undefined };
+    const entry: Entry = {
+      id,
+      dueAt: state.nextAttemptAt,
+      held: state.held,
+      open: 0,
+      destinations: this.#destinations(state),
+      state: undefined,
+    };
     this.#entries.set(id, entry);
     this.#schedule(entry, entry.dueAt);
     return entry;
@@ -270,8 +277,13 @@ export class RunningQueue implements OutboundQueue {
     const size = header.prefixSize + header.contentSize;
     if (content.buffer === undefined || this.#freshBytes + size > FRESH_BYTES) return;
     entry.state = replay(header, []);
-    this.#fresh.set(entry.id, [prefix, content.buffer]);
-    this.#freshBytes += size;
+    this.#setFresh(entry.id, [prefix, content.buffer]);
+  }
+
+  #setFresh(id: string, pieces: readonly Buffer[]): void {
+    this.#dropFresh(id);
+    this.#fresh.set(id, pieces);
+    for (const piece of pieces) this.#freshBytes += piece.length;
   }
 
   #dropFresh(id: string): void {
@@ -315,30 +327,13 @@ export class RunningQueue implements OutboundQueue {
 
   /** Puts a message before each of its destinations. */
   async #beginRound(entry: Entry): Promise<void> {
-    entry.open = 1;
-    let state: MessageState | undefined;
-    try {
-      state = await this.#load(entry);
-    } catch (error) {
-      this.#log.error({ id: entry.id, error: String(error) }, "a queued message cannot be read; tried again");
-      entry.open = 0;
-      this.#schedule(entry, this.#clock() + REPAIR_MS);
-      return;
-    }
-    if (state === undefined) return;
-    const destinations = new Map<string, Destination>();
-    for (const recipient of state.recipients) {
-      if (recipient.status !== "waiting") continue;
-      const destination = this.#destination(state, recipient);
-      destinations.set(laneKey(destination), destination);
-    }
-    entry.open += destinations.size;
+    const destinations = entry.destinations ?? [];
+    entry.open = destinations.length + 1;
     this.#prune();
-    for (const [key, destination] of destinations) {
+    for (const destination of destinations) {
+      const key = laneKey(destination);
       const lane = this.#lanes.get(key) ?? new Lane<Entry>(key, destination);
       this.#lanes.set(key, lane);
-      // What is far back in a lane is read again when its turn comes, and does not lie in memory until then.
-      if (destinations.size === 1 && lane.length >= READ_AHEAD) entry.state = undefined;
       lane.add(entry);
       this.#staff(lane);
     }
@@ -354,6 +349,17 @@ export class RunningQueue implements OutboundQueue {
 
   #isIdle(lane: Lane<Entry>): boolean {
     return lane.workers === 0 && lane.length === 0 && lane.unreachable(this.#clock()) === undefined;
+  }
+
+  /** Each destination of the recipients that wait, once. */
+  #destinations(state: MessageState): readonly Destination[] {
+    const found = new Map<string, Destination>();
+    for (const recipient of state.recipients) {
+      if (recipient.status !== "waiting") continue;
+      const destination = this.#destination(state, recipient);
+      found.set(laneKey(destination), destination);
+    }
+    return [...found.values()];
   }
 
   #destination(state: MessageState, recipient: RecipientState): Destination {
@@ -513,13 +519,16 @@ export class RunningQueue implements OutboundQueue {
   /** The state of an entry whose round is open; entries that cannot be read wait, and those that are gone are dropped. */
   async #load(entry: Entry): Promise<MessageState | undefined> {
     if (entry.state !== undefined) return entry.state;
-    const state = await this.#spool.state(entry.id);
+    const loaded = await this.#spool.load(entry.id);
     if (this.#entries.get(entry.id) !== entry) return undefined;
-    if (state === undefined) {
+    if (loaded === undefined) {
       this.#log.warn({ id: entry.id }, "a queued message's file is gone");
       this.#entries.delete(entry.id);
     }
-    entry.state ??= state;
+    // Another destination of the same round may have read it meanwhile, and gone on from there.
+    if (entry.state !== undefined || loaded === undefined) return entry.state;
+    entry.state = loaded.state;
+    if (loaded.bytes !== undefined) this.#setFresh(entry.id, [loaded.bytes]);
     return entry.state;
   }
 
@@ -565,6 +574,7 @@ export class RunningQueue implements OutboundQueue {
       if (delayed.length > 0) await this.#tell(state, delayed);
       await this.#note(entry, { type: "warned" }, "durable");
     }
+    entry.destinations = this.#destinations(state);
     if (entry.held) return;
     const at = nextAttempt(delivery, queuedAt, state.attempts + 1, now, this.#random());
     await this.#note(entry, { type: "next", at }, "soon");

@@ -52,6 +52,8 @@ export class QueueError extends Error {
 /** Messages up to this size are read into memory for a delivery, larger ones are streamed. */
 const WHOLE_BYTES = 256 * 1024;
 const CHUNK_BYTES = 64 * 1024;
+/** Read at once of a message's file: the header line, and most messages whole. */
+const FRONT_BYTES = 16 * 1024;
 /** A header with 1,000 long recipients stays far below. */
 const MAX_HEADER_LINE = 8 * 1024 * 1024;
 const ID = /^[0-9a-z]{9}-[0-9a-f]{10}$/;
@@ -59,6 +61,8 @@ const ID = /^[0-9a-z]{9}-[0-9a-f]{10}$/;
 export class Spool {
   readonly #directory: string;
   readonly #names: DirectorySync;
+  /** Messages that have a journal; most leave without one. */
+  readonly #journaled = new Set<string>();
 
   private constructor(directory: string, names: DirectorySync) {
     this.#directory = directory;
@@ -74,7 +78,9 @@ export class Spool {
     for (const name of names) {
       const id = name.replace(/\.(new|journal)$/, "");
       const orphan = name.endsWith(".new") || (name.endsWith(".journal") && !messages.has(id));
-      if (orphan && ID.test(id)) await unlink(join(directory, name));
+      if (!ID.test(id)) continue;
+      if (orphan) await unlink(join(directory, name));
+      else if (name.endsWith(".journal")) spool.#journaled.add(id);
     }
     return spool;
   }
@@ -133,12 +139,20 @@ export class Spool {
 
   /** A message's state from its files; undefined when it is gone, or no message of ours. */
   async state(id: string): Promise<MessageState | undefined> {
-    const [line, journal] = await Promise.all([
-      this.#headerLine(id),
-      readFile(this.#path(`${id}.journal`), "utf8").catch(() => ""),
-    ]);
-    const header = line === undefined ? undefined : parseHeader(line);
-    return header?.id === id ? replay(header, parseJournal(journal)) : undefined;
+    return (await this.load(id))?.state;
+  }
+
+  /** The state, and with it the prefix and content in one piece where the message is small. */
+  async load(
+    id: string,
+  ): Promise<{ readonly state: MessageState; readonly bytes: Buffer | undefined } | undefined> {
+    const front = await this.#front(id);
+    const header = front === undefined ? undefined : parseHeader(front.line);
+    if (front === undefined || header?.id !== id) return undefined;
+    // A journal that is there and cannot be read is an error: without it, who has the mail would get it again.
+    const journal = this.#journaled.has(id) ? await readFile(this.#path(`${id}.journal`), "utf8") : "";
+    const whole = front.rest.length === header.prefixSize + header.contentSize;
+    return { state: replay(header, parseJournal(journal)), bytes: whole ? front.rest : undefined };
   }
 
   /**
@@ -148,6 +162,7 @@ export class Spool {
   async append(id: string, record: JournalRecord, durable: "durable" | "soon"): Promise<void> {
     // A line cut off by a crash must not swallow the next one: an empty line between them costs nothing.
     const line = `\n${JSON.stringify(record)}\n`;
+    this.#journaled.add(id);
     if (durable === "soon") return appendFile(this.#path(`${id}.journal`), line, { mode: 0o600 });
     const handle = await open(this.#path(`${id}.journal`), "a", 0o600);
     try {
@@ -188,7 +203,7 @@ export class Spool {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
       throw storageError(error);
     }
-    await unlink(this.#path(`${id}.journal`)).catch(() => {});
+    if (this.#journaled.delete(id)) await unlink(this.#path(`${id}.journal`)).catch(() => {});
     this.#names.sync().catch(() => {});
     return true;
   }
@@ -201,7 +216,8 @@ export class Spool {
     return join(this.#directory, name);
   }
 
-  async #headerLine(id: string): Promise<string | undefined> {
+  /** The header line, and what was read behind it: all the rest of a small message. */
+  async #front(id: string): Promise<{ readonly line: string; readonly rest: Buffer } | undefined> {
     if (!ID.test(id)) return undefined;
     let handle: FileHandle;
     try {
@@ -211,10 +227,12 @@ export class Spool {
       throw storageError(error);
     }
     try {
-      for (let length = 4096; length <= MAX_HEADER_LINE; length *= 8) {
+      for (let length = FRONT_BYTES; length <= MAX_HEADER_LINE; length *= 8) {
         const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, 0);
-        const newline = buffer.subarray(0, bytesRead).indexOf(10);
-        if (newline >= 0) return buffer.toString("utf8", 0, newline);
+        const bytes = buffer.subarray(0, bytesRead);
+        const newline = bytes.indexOf(10);
+        if (newline >= 0)
+          return { line: bytes.toString("utf8", 0, newline), rest: bytes.subarray(newline + 1) };
         if (bytesRead < length) return undefined;
       }
       return undefined;
