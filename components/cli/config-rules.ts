@@ -13,7 +13,8 @@ const STRUCTURE = "mailkeep:mail";
 
 /** Where a secret found in the structure belongs, by the last name of its place. */
 const SECRET_HOMES: readonly { names: RegExp; key: string }[] = [
-  { names: /^(password|passwords|passwordHash|passwordHashes)$/i, key: "mailkeep:passwords" },
+  { names: /^(password|passwords)$/i, key: "mailkeep:passwords" },
+  { names: /^(passwordHash|passwordHashes)$/i, key: "mailkeep:passwordHashes" },
   { names: /^(privateKey|key|identity|sshKey|passphrase)$/i, key: "mailkeep:ssh" },
   { names: /^(token|tokens|apiToken|secret|tsig)$/i, key: "mailkeep:tokens" },
 ];

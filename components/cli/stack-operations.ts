@@ -97,17 +97,19 @@ async function perform(
   work: (engine: Engine, operation: Operation, opened: OpenStack) => Promise<OperationResult>,
 ): Promise<OperationResult> {
   // The SDK takes longest to load: it comes in while the configuration is read and the key is derived.
+  let secrets: string[] = [];
+  const emit: EmitEvent = (event) =>
+    request.display?.emit("message" in event ? { ...event, message: scrub(event.message, secrets) } : event);
   const loading = Promise.all([
     import("../engine/operations.ts"),
-    providerFactories(),
+    providerFactories((urn, message) => emit({ kind: "diagnostic", severity: "warning", urn, message })),
     import("../engine/program.ts"),
   ]);
   loading.catch(() => {});
   const opened = await openStack(request);
   const [engine, providers] = await loading;
   const { workspace, program } = opened;
-  const secrets = secretTexts(program.config, program.secretKeys);
-  const show: EmitEvent = request.display?.emit ?? (() => {});
+  secrets = secretTexts(program.config, program.secretKeys);
   const operation: Operation = {
     files: workspace.files,
     secrets: async (salt) => {
@@ -116,7 +118,7 @@ async function perform(
       return manager;
     },
     providers,
-    emit: (event) => show("message" in event ? { ...event, message: scrub(event.message, secrets) } : event),
+    emit,
     ...(request.signal && { signal: request.signal }),
   };
   const result = await work(engine, operation, opened);

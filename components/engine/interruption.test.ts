@@ -1,11 +1,30 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import test from "node:test";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { afterwards, before, EXPECTED } from "./testing/interrupted-program.ts";
-import { testStack } from "./testing/stack.ts";
+import { type TestStack, testStack } from "./testing/stack.ts";
+
+/** Compiled code is shared by the children: most of their time is the loading of the SDK. */
+const CACHE = mkdtempSync(join(tmpdir(), "mailkeep-compile-cache-"));
+after(() => rmSync(CACHE, { recursive: true, force: true }));
+
+/** Runs an `up` of the second program that is killed at the n-th call, and says how it ended. */
+async function interruptedUp(
+  stack: TestStack,
+  step: number,
+): Promise<{ code: number | null; signal: string | null }> {
+  const child = spawn(process.execPath, [CHILD, stack.files.backend, stack.root, String(step)], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, NODE_COMPILE_CACHE: CACHE },
+  });
+  const [code, signal] = await once(child, "exit");
+  return { code, signal };
+}
 
 const CHILD = fileURLToPath(new URL("testing/interrupted-up.ts", import.meta.url));
 
@@ -25,10 +44,7 @@ test("after kill -9 at any step of an up, the next up finishes the work", async 
       rmSync(path, { recursive: true, force: true });
       cpSync(`${saved}/${name}`, path, { recursive: true });
     }
-    const child = spawn(process.execPath, [CHILD, backend, root, String(step)], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    const [code, signal] = await once(child, "exit");
+    const { code, signal } = await interruptedUp(stack, step);
     if (signal !== "SIGKILL") {
       assert.equal(code, 0, "the run that is not interrupted succeeds");
       break;
@@ -54,8 +70,7 @@ test("after kill -9 at any step of an up, the next up finishes the work", async 
 
 test("a create that was interrupted is finished with a notice", async (context) => {
   const stack = testStack(context);
-  const child = spawn(process.execPath, [CHILD, stack.files.backend, stack.root, "2"], { stdio: "ignore" });
-  await once(child, "exit");
+  await interruptedUp(stack, 2);
   const { pending_operations: pending } = JSON.parse(readFileSync(stack.files.checkpoint, "utf8")).checkpoint
     .latest;
   assert.deepEqual(
@@ -73,8 +88,7 @@ test("a create that was interrupted is finished with a notice", async (context) 
 
 test("a create that was interrupted and is no longer named stays on record until a refresh", async (context) => {
   const stack = testStack(context);
-  const child = spawn(process.execPath, [CHILD, stack.files.backend, stack.root, "2"], { stdio: "ignore" });
-  await once(child, "exit");
+  await interruptedUp(stack, 2);
   await stack.up(() => {});
   const warning = stack.events.find(
     (event) => event.kind === "diagnostic" && event.severity === "warning" && event.urn.endsWith("::created"),

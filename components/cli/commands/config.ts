@@ -28,8 +28,8 @@ export const config: Command = {
     const place = await placeOf(workspace.project.name, key, options.path === true);
     if (action === "get") return get(workspace, place);
     if (action === "rm") {
-      const files = await workspace.remove(place.key, place.path);
-      if (files.length === 0) throw new UsageError(`there is no value for '${key}'`);
+      const file = await workspace.remove(place.key, place.path);
+      if (file === undefined) throw new UsageError(`there is no value for '${key}'`);
       return 0;
     }
     const text = value ?? (await readStandardInput(key));

@@ -163,12 +163,13 @@ export class Workspace {
     return file.path;
   }
 
-  /** Removes a value wherever it stands; gives the files it was in. */
-  async remove(key: string, path: PropertyPath): Promise<string[]> {
-    const from = [this.#tracked, this.#local].filter((file) => file.remove(key, path));
-    if (from.includes(this.#tracked)) await this.#tracked.write();
+  /** Removes a value and gives the file it was in; undefined where there is none. */
+  async remove(key: string, path: PropertyPath): Promise<string | undefined> {
+    const wasLocal = this.#local.remove(key, path);
+    const wasTracked = this.#tracked.remove(key, path);
+    if (wasTracked) await this.#tracked.write();
     await this.writeLocalFiles();
-    return from.map((file) => file.path);
+    return wasTracked ? this.#tracked.path : wasLocal ? this.#local.path : undefined;
   }
 
   /** Brings `.mailkeep/Pulumi.<stack>.yaml` and `.mailkeep/env` up to date. `manager` is the state's. */
