@@ -87,7 +87,8 @@ export const append = command({
   },
 });
 
-async function whyNot(session: Session, name: string): Promise<Completion | undefined> {
+/** Why a message cannot go to that mailbox, asked before its literal is let in. */
+export async function whyNot(session: Session, name: string): Promise<Completion | undefined> {
   try {
     await session.mail.status(name);
     return undefined;

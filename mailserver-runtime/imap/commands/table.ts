@@ -19,12 +19,15 @@ import { logout } from "./logout.ts";
 import { namespace } from "./namespace.ts";
 import { noop } from "./noop.ts";
 import { rename } from "./rename.ts";
+import { replace, uidReplace } from "./replace.ts";
 import { search, uidSearch } from "./search.ts";
 import { examine, select } from "./select.ts";
+import { sort, uidSort } from "./sort.ts";
 import { starttls } from "./starttls.ts";
 import { status } from "./status.ts";
 import { store, uidStore } from "./store.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
+import { thread, uidThread } from "./thread.ts";
 import { unselect } from "./unselect.ts";
 
 export const commands: readonly Command[] = [
@@ -54,8 +57,14 @@ export const commands: readonly Command[] = [
   unselect,
   expunge,
   uidExpunge,
+  replace,
+  uidReplace,
   search,
   uidSearch,
+  sort,
+  uidSort,
+  thread,
+  uidThread,
   fetch,
   uidFetch,
   store,
