@@ -21,7 +21,10 @@ export interface ConnectionLimits {
   /** Of these, from one IPv4 address or one IPv6 /64. */
   readonly perAddress: number;
 }
-export const defaultConnectionLimits: ConnectionLimits = { total: 10_000, perAddress: 100 };
+/** An office behind one address opens hundreds of IMAP connections; no mail server opens so many to port 25. */
+export function defaultConnectionLimits(protocol: Protocol): ConnectionLimits {
+  return { total: 20_000, perAddress: protocol === "smtp" ? 100 : 1000 };
+}
 
 export interface ListenOptions {
   readonly listener: Listener;
@@ -65,7 +68,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       `The ${listener.protocol} listener on port ${listener.port} needs a certificate.`,
     );
   const proxies = listener.proxyProtocol.length === 0 ? undefined : networkList(listener.proxyProtocol);
-  const counter = new ConnectionCounter(options.limits ?? defaultConnectionLimits);
+  const counter = new ConnectionCounter(options.limits ?? defaultConnectionLimits(listener.protocol));
   const open = new Set<SocketConnection>();
 
   const server = createServer({

@@ -121,6 +121,15 @@ test("a large message with forged results is stored without them too", async (t)
   );
 });
 
+test("a message without a header section does not run into ours", async (t) => {
+  for (const body of ["no field here\r\n", " Subject: folded\r\n", "\r\nbody\r\n"]) {
+    const { server } = await send(t, ["ann@example.org"], body);
+    const { prefix, content } = server.stored[0]!;
+    assert.equal(content, body);
+    assert.match(`${prefix}${content}`, /\+0000\r\n\r\n[^\r]/, JSON.stringify(body));
+  }
+});
+
 test("a message that has passed a hundred servers is in a loop (RFC 5321 §6.3)", async (t) => {
   const { answer } = await send(t, ["ann@example.org"], `${"Received: by x\r\n".repeat(101)}\r\nx\r\n`);
   assert.match(answer, /^554 5\.4\.6/);

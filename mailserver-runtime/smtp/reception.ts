@@ -69,8 +69,9 @@ export async function receiveMail(
     id,
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
     receivedAt,
-  })}`;
-  const prefix = Buffer.from(`${returnPathField(from)}${trace}`);
+  })}${separator(headers)}`;
+  const returnPath = returnPathField(from);
+  const prefix = Buffer.from(`${returnPath}${trace}`);
   const copies = new Map<string, LocalCopy>();
   for (const { recipient, route } of routes) {
     if (route.kind !== "local" || copies.has(route.account)) continue;
@@ -101,7 +102,7 @@ export async function receiveMail(
         smtpUtf8: transaction.parameters.smtpUtf8,
         body: transaction.parameters.body,
       },
-      prefix: Buffer.from(trace),
+      prefix: prefix.subarray(Buffer.byteLength(returnPath)),
       content,
     },
   });
@@ -139,6 +140,11 @@ export function headerRefusal(session: Session, headers: Headers): Reply | undef
   let hops = 0;
   for (const field of headers.fields) if (field.name === "received") hops++;
   return hops > session.limits.hops ? replies.loop : undefined;
+}
+
+/** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */
+function separator(headers: Headers): string {
+  return headers.malformed && headers.fields.length === 0 ? "\r\n" : "";
 }
 
 /** The account's quota in bytes as it was when the transaction began; 0 is none. */

@@ -1,4 +1,9 @@
-/** What HELO, EHLO and LHLO share (RFC 5321 §4.1.1.1, RFC 2033 §4.1). */
+/**
+ * What HELO, EHLO and LHLO share (RFC 5321 §4.1.1.1, RFC 2033 §4.1).
+ *
+ * Not offered: BINARYMIME, because a next hop without it could only be served by a conversion that breaks
+ * DKIM; MT-PRIORITY and DELIVERBY, because hardly any next hop keeps what they promise.
+ */
 import { saslMechanisms } from "../../auth/sasl.ts";
 import { isHelloName } from "../grammar.ts";
 import { type Reply, replies, reply } from "../reply.ts";
