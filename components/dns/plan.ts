@@ -11,20 +11,18 @@
  */
 import { ipAddress, recordKey, sortRecords } from "../../mailserver-runtime/dns/records.ts";
 import { type LeftOut, type PlanArgs, PlanError, type PlannedRecord, type RecordPlan } from "./plan-types.ts";
-import { clientServices, webNames } from "./rules/clients.ts";
+import { certificateAuthorities } from "./rules/caa.ts";
+import { clientServices } from "./rules/client-services.ts";
+import { daneKeys } from "./rules/dane.ts";
 import { signingKeys } from "./rules/dkim.ts";
 import { alignmentPolicies } from "./rules/dmarc.ts";
 import { hostAddresses, reverseRecords } from "./rules/host.ts";
+import { mtaStsTexts, strictTransport } from "./rules/mta-sts.ts";
 import { mailExchangers } from "./rules/mx.ts";
 import { type DeclaredDomain, hostField, type MailStackFacts, type Rule } from "./rules/rule.ts";
 import { senderPolicies } from "./rules/spf.ts";
-import {
-  certificateAuthorities,
-  daneKeys,
-  mtaStsTexts,
-  strictTransport,
-  transportReports,
-} from "./rules/transport.ts";
+import { transportReports } from "./rules/tls-rpt.ts";
+import { webNames } from "./rules/web-names.ts";
 
 export * from "./plan-types.ts";
 

