@@ -85,6 +85,7 @@ const mail = z.strictObject({
       recipientLimit: z.int().min(1).optional(),
       defaultQuota: size.optional(),
       spoofProtection: z.boolean().optional(),
+      hostedDomains: z.enum(["direct", "mx"]).optional(),
       requireSignature: z.boolean().optional(),
       retrySeconds: z.array(z.int().min(1)).optional(),
       queueLifetimeSeconds: z.int().min(60).optional(),

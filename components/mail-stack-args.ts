@@ -119,6 +119,11 @@ export interface ServerSettings {
   readonly defaultQuota?: number | string;
   /** Whether a sender may use only addresses that are theirs; true when absent. */
   readonly spoofProtection?: boolean;
+  /**
+   * How submitted mail for another declared domain travels: `direct` into its mailboxes, or `mx` through queue and MX as on
+   * the internet, which the local host does when absent.
+   */
+  readonly hostedDomains?: "direct" | "mx";
   /** Refuse outgoing mail of a domain without a DKIM key in place of sending it unsigned; false when absent. */
   readonly requireSignature?: boolean;
   /** Seconds between attempts to deliver; the last one repeats. */

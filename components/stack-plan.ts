@@ -278,7 +278,7 @@ function planSettings(
     mailbox: present({ sizeLimit: quota }),
     submission: present({
       // Mail between the stack's own domains goes the whole way here, so that the probe proves all of it.
-      hostedDomains: "mx",
+      hostedDomains: server.hostedDomains ?? "mx",
       spoofProtection: server.spoofProtection,
       requireSignature: server.requireSignature,
     }),
