@@ -309,3 +309,16 @@ test("a handler that throws costs its own connection only", async (t) => {
   good.write("ok\r\n");
   assert.equal(await everything(good), "fine");
 });
+
+test("what was written before the end arrives, though an older read's time runs out meanwhile", async (t) => {
+  const server = await listening(t, async (connection) => {
+    await connection.readLine(100, 120);
+    connection.write(Buffer.alloc(8_000_000, 68));
+  });
+  const socket = client(t, server.port);
+  socket.pause();
+  await sleep(60);
+  socket.write("x\r\n");
+  await sleep(200);
+  assert.equal((await everything(socket)).length, 8_000_000);
+});

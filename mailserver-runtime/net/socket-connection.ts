@@ -16,8 +16,8 @@ import type { Endpoint } from "./proxy-protocol.ts";
 
 /** Unread bytes at which a socket is paused, and unsent bytes at which a reader must wait for its peer. */
 const HIGH_WATER = 65_536;
-/** How long a connection that we ended may take to close its side. */
-const LINGER_MS = 5_000;
+/** How long a peer may take to read our last bytes and to close its side, after we ended. */
+const LINGER_MS = 20_000;
 /** Bytes a peer may still send after we ended, so that the last reply is not lost in a reset. */
 const LINGER_BYTES = 1_048_576;
 const HANDSHAKE_MS = 30_000;
@@ -218,7 +218,8 @@ export class SocketConnection implements Connection {
     this.#settle(weEnded);
     this.#socket.end();
     this.#socket.resume();
-    this.#arm(Date.now() + LINGER_MS);
+    this.#readDeadline = Date.now() + LINGER_MS;
+    this.#arm(this.#readDeadline);
   }
   destroy(): void {
     this.#ending = true;
@@ -270,11 +271,12 @@ export class SocketConnection implements Connection {
   timerFired(): void {
     this.#timer = undefined;
     this.#timerAt = NEVER;
+    const now = Date.now();
     if (this.#ending) {
-      this.#socket.destroy();
+      if (this.#readDeadline <= now) this.#socket.destroy();
+      else this.#arm(this.#readDeadline);
       return;
     }
-    const now = Date.now();
     if (this.#drain !== undefined && this.#drainDeadline <= now) {
       // A peer that does not take its answers gets no further one either.
       this.#fail("timeout", "the peer did not take what was sent");
