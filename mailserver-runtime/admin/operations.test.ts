@@ -14,6 +14,7 @@ import { type Directories, directoriesBelow } from "../settings/directories.ts";
 import { type AdminContext, OperationError } from "./context.ts";
 import { type OperationName, type OperationRequest, operations } from "./contract.ts";
 import { perform, performUnchecked } from "./operations.ts";
+import { sweepUnfinished } from "./sweep.ts";
 
 let root: string;
 let directories: Directories;
@@ -300,6 +301,23 @@ test("Every operation of the contract answers within its schema", async () => {
   };
   for (const [name, request] of Object.entries(requests))
     operations[name as OperationName].answer.parse(await performUnchecked(name, request, context));
+});
+
+test("What a killed writer left is cleared away once it is old, and nothing else", async () => {
+  await ask("mailbox.put", { address, owner: "u", password: initial("x") });
+  const left = [
+    join(directories.config, "stack/mailboxes/.unfinished-ann-1"),
+    join(directories.config, ".unfinished-postfix-accounts.cf-1"),
+  ];
+  for (const path of left) await writeFile(path, "half");
+  const purged = join(directories.mail, "example.org/.unfinished-purge-1");
+  await mkdir(join(purged, "cur"), { recursive: true });
+  const kept = join(directories.mail, "example.org/ann/.unfinished-folder");
+  await mkdir(kept, { recursive: true });
+  assert.equal(await sweepUnfinished(directories), 0);
+  assert.equal(await sweepUnfinished(directories, Date.now() + 7_200_000), 3);
+  for (const path of [...left, purged]) assert.equal(existsSync(path), false);
+  assert.ok(existsSync(stackFile()) && existsSync(kept));
 });
 
 test("Two processes that write at once lose nothing", async () => {

@@ -13,6 +13,7 @@ import { answerLine, answerText } from "./answer.ts";
 import { type AdminContext, type LiveServer, OperationError } from "./context.ts";
 import { MAX_REQUEST_BYTES } from "./limits.ts";
 import { adminSocketPath } from "./socket-path.ts";
+import { sweepUnfinished } from "./sweep.ts";
 
 const IDLE_MS = 60_000;
 const REFUSAL_MS = 1000;
@@ -55,6 +56,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     await bind(server, address.path);
     // Through a descriptor the path works only while that is open; the name below `run` stays the same.
     const inode = statSync(address.path).ino;
+    const swept = await sweepUnfinished(options.directories);
+    if (swept > 0) options.log.info({ swept }, "cleared away what a killed writer left");
     return { close: () => close(server, run, inode, clients) };
   } finally {
     address.release();

@@ -58,7 +58,11 @@ function version(): string {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof CommandError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.exitCode;
+  const exitCode = error instanceof CommandError ? error.exitCode : 1;
+  // What the file system says (EACCES on the socket, for instance) is a sentence, too; the rest is a fault of ours.
+  const expected =
+    error instanceof CommandError || typeof (error as NodeJS.ErrnoException).syscall === "string";
+  if (!expected) throw error;
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = exitCode;
 }

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Begins the names of files that are not finished; readers skip them and `sweepUnfinished` may delete them. */
+/** Begins the names of files that are not finished; readers skip them, and admin/sweep.ts clears old ones away. */
 export const UNFINISHED = ".unfinished-";
 
 /**

@@ -1,5 +1,4 @@
 /** `setup email`: accounts in postfix-accounts.cf, and what hangs on them. */
-import { purgeMailbox } from "../../admin/purge.ts";
 import { declaredAccount, setupAccount } from "../../admin/setup-owned.ts";
 import { hashPassword } from "../../auth/password/password.ts";
 import { mailAddress } from "../../config/address.ts";
@@ -81,7 +80,11 @@ const del: SetupCommand = {
         throw new CommandError(`'${address}' does not exist`);
     }
     purge ??= await confirmed(session);
-    for (const address of addresses) await session.locked(() => remove(session, address, purge));
+    for (const address of addresses) {
+      await session.locked(() => remove(session, address));
+      if (purge) await purgeMail(session, address);
+      else session.out("Leaving the mailbox untouched.");
+    }
   },
 };
 
@@ -141,7 +144,7 @@ async function refuseTaken(session: SetupSession, address: string): Promise<void
   if (alias || declared !== undefined) throw new CommandError(`'${address}' is already defined as an alias`);
 }
 
-async function remove(session: SetupSession, address: string, purge: boolean): Promise<void> {
+async function remove(session: SetupSession, address: string): Promise<void> {
   const linesOf = (entries: readonly { readonly address: string; readonly line: number }[]) =>
     changeLines(
       new Map(entries.filter((one) => one.address === address).map(({ line }) => [line, undefined] as const)),
@@ -150,11 +153,11 @@ async function remove(session: SetupSession, address: string, purge: boolean): P
   await removeRecipients(session, address, undefined);
   await session.edit(QUOTAS_FILE, linesOf(await session.read(QUOTAS_FILE, parseQuotas)));
   session.info(`'${address}' and potential aliases deleted`);
-  if (!purge) {
-    session.out("Leaving the mailbox untouched.");
-    return;
-  }
-  const { purged, messages } = await purgeMailbox(address, { directories: session.directories, version: "" });
+}
+
+/** Where a server runs, it is the one who holds the mailbox's state and must delete. */
+async function purgeMail(session: SetupSession, address: string): Promise<void> {
+  const { purged, messages } = await session.perform("mailbox.purge", { address });
   session.info(purged ? `Mailbox deleted (${messages} messages)` : `'${address}' had no mailbox directory`);
 }
 

@@ -1,6 +1,12 @@
 /** What the setup commands share: the files, the lock, what the stack owns, and talking to a person. */
 import { join } from "node:path";
 import { connectAdmin } from "../../admin/client.ts";
+import {
+  answerLine,
+  type OperationAnswer,
+  type OperationName,
+  type OperationRequest,
+} from "../../admin/contract.ts";
 import { asOnlyWriter } from "../../admin/writers-lock.ts";
 import { editFile, type LineEdit } from "../../config/dms/edit.ts";
 import type { Parsed } from "../../config/dms/lines.ts";
@@ -20,6 +26,12 @@ export interface SetupSession {
   locked<T>(work: () => Promise<T>): Promise<T>;
   read<Entry>(file: string, parse: (text: string) => Parsed<Entry>): Promise<readonly Entry[]>;
   edit(file: string, edit: LineEdit): Promise<boolean>;
+  /**
+   * Performs an operation: in the server where one runs, else here. Not while holding the lock.
+   *
+   * @throws {CommandError}
+   */
+  perform<N extends OperationName>(name: N, request: OperationRequest<N>): Promise<OperationAnswer<N>>;
   ask(question: string): Promise<string | undefined>;
   /** The argument, or what a person types twice; never empty. */
   password(given: string | undefined): Promise<string>;
@@ -44,6 +56,8 @@ export function openSession(context: CommandContext): SetupSession {
       return parse((await readIfPresent(join(directories.config, file))) ?? "").entries;
     },
     edit: (file: string, edit: LineEdit) => editFile(directories.config, file, edit),
+    perform: <N extends OperationName>(name: N, request: OperationRequest<N>) =>
+      performAnywhere(context, name, request),
     ask: (question: string) => ask(context.stdin, question),
     async password(given: string | undefined) {
       if (given !== undefined && given !== "") return given;
@@ -55,6 +69,26 @@ export function openSession(context: CommandContext): SetupSession {
     },
   };
   return session;
+}
+
+async function performAnywhere<N extends OperationName>(
+  { directories, version }: CommandContext,
+  name: N,
+  request: OperationRequest<N>,
+): Promise<OperationAnswer<N>> {
+  const client = await connectAdmin(directories.run);
+  if (client === undefined) {
+    const { perform } = await import("../../admin/operations.ts");
+    return perform(name, request, { directories, version });
+  }
+  try {
+    const line = await client.ask(JSON.stringify({ operation: name, request }));
+    const answer = answerLine.parse(JSON.parse(line));
+    if (!answer.ok) throw new CommandError(answer.message);
+    return answer.answer as OperationAnswer<N>;
+  } finally {
+    client.close();
+  }
 }
 
 /** Puts a change into force now, where a server runs; without one there is nothing to tell. */
