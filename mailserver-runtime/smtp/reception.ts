@@ -4,17 +4,13 @@
  */
 import type { Verdict } from "../filter/pipeline.ts";
 import type { MessageContent } from "../message/content.ts";
-import { fieldValue, type Headers, MAX_HEADER_BYTES, readHeaders } from "../message/headers.ts";
+import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
+import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
-import {
-  authenticationResultsField,
-  authservId,
-  receivedField,
-  returnPathField,
-  transmissionType,
-} from "./trace.ts";
+import { authenticationResultsField, authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
 
 /** Decides about a message and makes it durable. The reply acknowledges it, or says why not. */
@@ -30,7 +26,8 @@ export async function receiveMail(
   const refusal = headerRefusal(session, headers);
   if (refusal !== undefined) return refused(session, transaction, received, refusal);
 
-  const { client } = clientOf(session);
+  const { remote, tls } = session.connection;
+  const client = { address: remote.address, port: remote.port, secure: tls !== undefined };
   const verdict = await session.services.filter?.inspect({
     content: received,
     client,
@@ -65,7 +62,7 @@ export async function receiveMail(
     client: { helo: session.helo ?? "unknown", address: client.address },
     hostname,
     protocol: protocolOf(session, transaction),
-    tls: session.connection.tls,
+    tls,
     id,
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
     receivedAt,
@@ -132,70 +129,9 @@ export async function receiveMail(
   return reply(250, "2.0.0", `Ok: queued as ${id}`);
 }
 
-/** What the header section alone decides. */
-export function headerRefusal(session: Session, headers: Headers): Reply | undefined {
-  // The section is too large when its last line does not end within what is read of one.
-  const cut = headers.bytes.length >= MAX_HEADER_BYTES && headers.bytes.indexOf("\n", headers.end) === -1;
-  if (cut) return replies.headerTooLarge;
-  let hops = 0;
-  for (const field of headers.fields) if (field.name === "received") hops++;
-  return hops > session.limits.hops ? replies.loop : undefined;
-}
-
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */
 function separator(headers: Headers): string {
   return headers.malformed && headers.fields.length === 0 ? "\r\n" : "";
-}
-
-/** The account's quota in bytes as it was when the transaction began; 0 is none. */
-export function quotaOf(transaction: Transaction, account: string): number {
-  const { snapshot } = transaction;
-  return snapshot.account(account)?.quotaBytes || snapshot.settings.mailbox.sizeLimit;
-}
-
-export function clientOf(session: Session) {
-  const { remote, tls } = session.connection;
-  return { client: { address: remote.address, port: remote.port, secure: tls !== undefined } };
-}
-export function protocolOf(session: Session, transaction: Transaction): string {
-  return transmissionType({
-    lmtp: session.mode === "lmtp",
-    extended: session.extended,
-    utf8: transaction.parameters.smtpUtf8 === true,
-    tls: session.connection.tls !== undefined,
-    authenticated: session.account !== undefined,
-  });
-}
-/** For the log: the message's own identifier, short and printable. */
-export function messageIdOf(headers: Headers): string | undefined {
-  const field = headers.fields.find(({ name }) => name === "message-id");
-  return field === undefined ? undefined : fieldValue(headers, field).slice(0, 256);
-}
-
-/** Logs a refusal at the end of the message and hands its reply on. */
-export function refused(
-  session: Session,
-  transaction: Transaction,
-  content: MessageContent,
-  answer: Reply,
-  verdict?: Verdict,
-): Reply {
-  session.log.warn(
-    {
-      event: "refused",
-      stage: "DATA",
-      id: transaction.id,
-      code: answer.code,
-      status: answer.status,
-      from: transaction.from,
-      to: transaction.recipients.map(({ address }) => address),
-      size: content.size,
-      score: verdict?.score,
-      findings: verdict?.findings.map(({ symbol }) => symbol),
-    },
-    "message refused",
-  );
-  return answer;
 }
 
 /** The usual fields that mail programs and Sieve scripts look for. */

@@ -12,7 +12,8 @@ import { fieldValue, findFields, type Headers, readHeaders } from "../message/he
 import { newMessageId } from "../message/message-id.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
-import { headerRefusal, messageIdOf, protocolOf, quotaOf, refused } from "./reception.ts";
+import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
 import type { Session, Transaction } from "./session.ts";

@@ -3,8 +3,8 @@ import { formatAddress, needsSmtpUtf8 } from "../../message/address.ts";
 import type { Route } from "../../routing/route.ts";
 import type { Command } from "../command.ts";
 import { parsePathArgument } from "../grammar.ts";
+import { quotaOf } from "../message-facts.ts";
 import { recipientParameters } from "../parameters.ts";
-import { quotaOf } from "../reception.ts";
 import { type Reply, refusalReply, replies } from "../reply.ts";
 import type { Session, Transaction } from "../session.ts";
 

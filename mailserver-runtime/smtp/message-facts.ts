@@ -1,0 +1,37 @@
+/** What reception and submission both ask about a message and its transaction. */
+import { fieldValue, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
+import { type Reply, replies } from "./reply.ts";
+import type { Session, Transaction } from "./session.ts";
+import { transmissionType } from "./trace.ts";
+
+/** What the header section alone decides. */
+export function headerRefusal(session: Session, headers: Headers): Reply | undefined {
+  // The section is too large when its last line does not end within what is read of one.
+  const cut = headers.bytes.length >= MAX_HEADER_BYTES && headers.bytes.indexOf("\n", headers.end) === -1;
+  if (cut) return replies.headerTooLarge;
+  let hops = 0;
+  for (const field of headers.fields) if (field.name === "received") hops++;
+  return hops > session.limits.hops ? replies.loop : undefined;
+}
+
+/** The account's quota in bytes as it was when the transaction began; 0 is none. */
+export function quotaOf(transaction: Transaction, account: string): number {
+  const { snapshot } = transaction;
+  return snapshot.account(account)?.quotaBytes || snapshot.settings.mailbox.sizeLimit;
+}
+
+/** The with-clause of this session's Received fields. */
+export function protocolOf(session: Session, transaction: Transaction): string {
+  return transmissionType({
+    lmtp: session.mode === "lmtp",
+    extended: session.extended,
+    utf8: transaction.parameters.smtpUtf8 === true,
+    tls: session.connection.tls !== undefined,
+    authenticated: session.account !== undefined,
+  });
+}
+/** For the log: the message's own identifier, short and printable. */
+export function messageIdOf(headers: Headers): string | undefined {
+  const field = headers.fields.find(({ name }) => name === "message-id");
+  return field === undefined ? undefined : fieldValue(headers, field).slice(0, 256);
+}
