@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, test } from "node:test";
 import { perform } from "../../admin/operations.ts";
+import { startAdminServer } from "../../admin/server.ts";
 import { verifyPassword } from "../../auth/password/password.ts";
+import { openConfiguration } from "../../config/configuration.ts";
 import { readStackObject } from "../../config/stack/files.ts";
+import { silentLog } from "../../net/log.ts";
 import { type Directories, directoriesBelow } from "../../settings/directories.ts";
 import { iecSize } from "./email-list.ts";
 import { setupCommand, setupCommands } from "./setup.ts";
@@ -337,6 +340,35 @@ test("A mailbox that the stack removed may be added here, and its tombstone goes
   await perform("mailbox.remove", { address, owner: "urn:a" }, context);
   await works("email add ann@example.org y");
   assert.equal(await readStackObject(directories.config, "mailboxes", address), undefined);
+});
+
+test("With a server running, a change is in force there when the command ends, and the server deletes the mail", async () => {
+  const configuration = await openConfiguration(directories, { log: silentLog, env: {}, watch: false });
+  const server = await startAdminServer({
+    directories,
+    version: "1",
+    log: silentLog,
+    live: {
+      configuration,
+      startedAt: new Date(),
+      listeners: () => [],
+      queueList: async () => ({ entries: [] }),
+      queueRetry: async () => ({ retried: 0 }),
+      stop() {},
+    },
+  });
+  try {
+    await works("email add ann@example.org secret");
+    assert.ok(configuration.current().account("ann@example.org"));
+    await mkdir(join(directories.mail, "example.org/ann/new"), { recursive: true });
+    await writeFile(join(directories.mail, "example.org/ann/new/1"), "mail");
+    assert.match(await works("email del -y ann@example.org"), /Mailbox deleted \(1 messages\)/);
+    assert.equal(configuration.current().account("ann@example.org"), undefined);
+    assert.deepEqual(await readdir(join(directories.mail, "example.org")), []);
+  } finally {
+    await server.close();
+    await configuration.close();
+  }
 });
 
 test("The process ends with the command's code: 0, 1 and 2", () => {
