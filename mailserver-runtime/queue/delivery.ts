@@ -8,7 +8,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Resolver } from "../dns/resolver.ts";
 import { SmtpSession, type Timeouts } from "./client/session.ts";
-import { type Destination, findTargets, type Target } from "./client/targets.ts";
+import { findTargets, type RemoteDestination, type Target } from "./client/targets.ts";
 import type { TlsPolicy } from "./client/tls-policy.ts";
 import {
   type OutgoingMessage,
@@ -50,7 +50,7 @@ const MAX_SESSIONS = 4;
 
 /** Never throws for what DNS or a server does. */
 export async function attempt(
-  destination: Destination,
+  destination: RemoteDestination,
   message: OutgoingMessage,
   recipients: readonly OutgoingRecipient[],
   open: SmtpSession | undefined,
@@ -123,7 +123,7 @@ interface OpenFailure extends Unreachable {
 }
 
 async function openSession(
-  destination: Destination,
+  destination: RemoteDestination,
   tried: Set<string>,
   context: DeliveryContext,
 ): Promise<SmtpSession | OpenFailure> {
@@ -151,7 +151,7 @@ async function openSession(
   return { outcome: "temporary", status, text };
 }
 
-async function sessionOptions(destination: Destination, target: Target, context: DeliveryContext) {
+async function sessionOptions(destination: RemoteDestination, target: Target, context: DeliveryContext) {
   const { hostname, ca, timeouts, signal } = context;
   const common = { ...target, hostname, ca, timeouts, signal };
   if (destination.kind === "mx")

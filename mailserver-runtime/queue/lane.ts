@@ -6,7 +6,7 @@
  * that went through, half as many after a connection that failed. A destination that cannot be reached at all rests,
  * longer each time, and what is due for it meanwhile shares the answer instead of asking again.
  */
-import type { Destination } from "./client/targets.ts";
+import type { Destination } from "./destination.ts";
 
 /** Connections to one destination at first, and at most. */
 const FIRST_CONNECTIONS = 5;

@@ -32,7 +32,7 @@ export interface Result {
   readonly replied: boolean;
   /** `host[address]:port`, where one was reached. */
   readonly remote?: string;
-  /** Delivered to a host that does not report further by itself (RFC 3461 §5.2.2). */
+  /** Delivered here, or to a host that does not report further by itself (RFC 3461 §5.2.2). */
   readonly withoutDsn?: boolean;
 }
 

@@ -26,7 +26,8 @@ export function finalNotices(state: MessageState): readonly ReportedRecipient[] 
     if (recipient.reported || recipient.status === "waiting") return [];
     // A next hop with DSN reports successes itself (RFC 3461 §5.2.2); we only do where it cannot.
     if (recipient.status === "delivered" && recipient.last?.withoutDsn !== true) return [];
-    const action = recipient.status === "failed" ? "failed" : "relayed";
+    const arrived = recipient.last?.remote === undefined ? "delivered" : "relayed";
+    const action = recipient.status === "failed" ? "failed" : arrived;
     return wants(state, recipient, action) ? [reported(recipient, action)] : [];
   });
 }

@@ -3,6 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { memoryContent } from "../message/content.ts";
+import type { QueueSubmission } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
 import { zoneResolver } from "./zone-resolver.ts";
@@ -378,7 +379,8 @@ test("what a crash left half done is put right at the next start", async (contex
     sink.messages.map(({ recipients }) => recipients),
     [["RCPT TO:<eve@sink.test>"]],
   );
-  assert.deepEqual((await readdir(first.directory)).sort(), ["0mb000000-0123456787", "README"]);
+  const left = ["0mb000000-0123456787", "README"];
+  await until(async () => (await readdir(first.directory)).sort().join() === left.join(), "only those left");
 });
 
 test("a destination that cannot be reached is asked once, and its other mail shares the answer", async (context) => {
@@ -413,4 +415,53 @@ test("a report that cannot be handed over is tried again and the message kept", 
     1,
     "the host was not asked again",
   );
+});
+
+test("what a store could not take is delivered here later, and comes back when its mailbox is gone (D8)", async (context) => {
+  const sink = await server(context);
+  let answer: (() => Promise<{ status: string; text: string } | undefined>) | undefined;
+  const stored: string[] = [];
+  const local = {
+    hosts: (domain: string): boolean => domain === "here.test",
+    deliver: async ({ envelope: { recipients }, content }: QueueSubmission) => {
+      const refusal = await answer?.();
+      if (refusal === undefined)
+        stored.push(`${recipients[0]?.address} ${text(await content.read(0, 1000)).length}`);
+      return refusal;
+    },
+  };
+  const { queue, reports } = await testQueue(context, sink.port, { local });
+  answer = async () => {
+    throw new Error("disk full");
+  };
+  const { id } = await queue.enqueue(submission(["bob@here.test", "eve@sink.test"]));
+  await until(async () => (await queue.show(id))?.attempts === 1, "the first round");
+  assert.equal(sink.messages.length, 1, "others are not kept waiting");
+  assert.match((await queue.show(id))?.recipients[0]?.lastReply ?? "", /disk full/);
+  answer = undefined;
+  await until(async () => (await queue.retry(id)) === 1, "a retry");
+  await until(() => queue.counts().messages === 0, "delivery");
+  assert.deepEqual(stored, ["bob@here.test 75"]);
+  assert.equal(sink.messages.length, 1);
+
+  answer = async () => ({ status: "5.2.1", text: "Mailbox disabled" });
+  await queue.enqueue(submission("gone@here.test"));
+  await until(() => reports.length === 1, "the report");
+  assert.match(
+    text(reports[0]?.content.buffer),
+    /Status: 5\.2\.1\r\nDiagnostic-Code: x-mailkeep; Mailbox disabled/,
+  );
+});
+
+test("a relay takes what its rule says, by its own port, and others are not touched by it", async (context) => {
+  const sink = await server(context);
+  const smarthost = await server(context);
+  const relay = { host: "127.0.0.1", port: smarthost.port, tls: "opportunistic" } as const;
+  const { queue } = await testQueue(context, sink.port, {
+    relayFor: (_, recipient) => (recipient.endsWith("@far.test") ? relay : undefined),
+  });
+  await queue.enqueue(submission(["bob@far.test", "eve@sink.test"]));
+  await until(() => queue.counts().messages === 0, "delivery");
+  assert.deepEqual(smarthost.messages[0]?.recipients, ["RCPT TO:<bob@far.test>"]);
+  assert.deepEqual(sink.messages[0]?.recipients, ["RCPT TO:<eve@sink.test>"]);
 });

@@ -19,11 +19,13 @@ import { memoryContent } from "../message/content.ts";
 import { parseHeaders } from "../message/headers.ts";
 import { buildReport, type ReportedRecipient } from "../message/report.ts";
 import type { Log } from "../net/log.ts";
+import type { Refusal } from "../routing/route.ts";
 import type { Settings } from "../settings/schema.ts";
 import { type SmtpSession, standardTimeouts, type Timeouts } from "./client/session.ts";
-import type { Destination, Target } from "./client/targets.ts";
+import type { Target } from "./client/targets.ts";
 import type { TlsPolicy } from "./client/tls-policy.ts";
 import { attempt, type DeliveryContext } from "./delivery.ts";
+import { type Destination, destinationKey } from "./destination.ts";
 import { DueHeap } from "./due-heap.ts";
 import { Lane } from "./lane.ts";
 import {
@@ -40,7 +42,7 @@ import {
 import { delayNotices, finalNotices } from "./notices.ts";
 import type { OutboundQueue, QueueEntry, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
-import { type Relay, relayKey } from "./relay.ts";
+import type { Relay } from "./relay.ts";
 import { expiresAt, isLate, nextAttempt } from "./schedule.ts";
 import { QueueError, Spool } from "./spool.ts";
 
@@ -55,6 +57,11 @@ export interface QueueOptions {
    * local account, or calls `enqueue`. Without it reports go into this queue.
    */
   readonly report?: (submission: QueueSubmission) => Promise<void>;
+  /**
+   * Delivers to mailboxes of this server what was queued because their store failed (DESIGN D8). Without it such mail
+   * would go to the domain's MX, which is this server.
+   */
+  readonly local?: LocalDelivery;
   /** The relay for a recipient; undefined: its MX. */
   readonly relayFor?: (from: string, recipient: string) => Relay | undefined;
   /** Whether connecting there would reach this server's own MX listener. */
@@ -68,6 +75,17 @@ export interface QueueOptions {
   readonly clock?: () => number;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
+}
+
+/** The way back into this server's own mailboxes. */
+export interface LocalDelivery {
+  /** Whether a domain's mailboxes are here. */
+  readonly hosts: (domain: string) => boolean;
+  /**
+   * Delivers to one recipient, durable when it resolves. A recipient that is not there any more is answered with the
+   * refusal, and its sender is told; a store that fails rejects, and is tried again.
+   */
+  readonly deliver: (submission: QueueSubmission) => Promise<Pick<Refusal, "status" | "text"> | undefined>;
 }
 
 /** Connections in total. */
@@ -331,7 +349,7 @@ export class RunningQueue implements OutboundQueue {
     entry.open = destinations.length + 1;
     this.#prune();
     for (const destination of destinations) {
-      const key = laneKey(destination);
+      const key = destinationKey(destination);
       const lane = this.#lanes.get(key) ?? new Lane<Entry>(key, destination);
       this.#lanes.set(key, lane);
       lane.add(entry);
@@ -357,16 +375,16 @@ export class RunningQueue implements OutboundQueue {
     for (const recipient of state.recipients) {
       if (recipient.status !== "waiting") continue;
       const destination = this.#destination(state, recipient);
-      found.set(laneKey(destination), destination);
+      found.set(destinationKey(destination), destination);
     }
     return [...found.values()];
   }
 
   #destination(state: MessageState, recipient: RecipientState): Destination {
+    const domain = domainOf(recipient.address);
+    if (this.#options.local?.hosts(domain)) return { kind: "local" };
     const relay = this.#options.relayFor?.(state.header.envelope.from, recipient.address);
-    return relay === undefined
-      ? { kind: "mx", domain: domainOf(recipient.address) }
-      : { kind: "relay", relay };
+    return relay === undefined ? { kind: "mx", domain } : { kind: "relay", relay };
   }
 
   #staff(lane: Lane<Entry>): void {
@@ -409,9 +427,14 @@ export class RunningQueue implements OutboundQueue {
         (recipient) =>
           recipient.status === "waiting" &&
           state !== undefined &&
-          laneKey(this.#destination(state, recipient)) === lane.key,
+          destinationKey(this.#destination(state, recipient)) === lane.key,
       );
       if (state === undefined || recipients.length === 0) return session;
+      const { destination } = lane;
+      if (destination.kind === "local") {
+        await this.#record(entry, recipients, await this.#deliverHere(state, recipients));
+        return session;
+      }
       const now = this.#clock();
       const resting = lane.unreachable(now);
       if (resting !== undefined) {
@@ -424,7 +447,7 @@ export class RunningQueue implements OutboundQueue {
         return session;
       }
       const done = await attempt(
-        lane.destination,
+        destination,
         this.#outgoing(state, recipients),
         recipients,
         session,
@@ -447,6 +470,31 @@ export class RunningQueue implements OutboundQueue {
       await this.#endLane(entry);
     }
     return session;
+  }
+
+  async #deliverHere(state: MessageState, recipients: readonly RecipientState[]): Promise<readonly Result[]> {
+    const { header } = state;
+    const results: Result[] = [];
+    for (const { address, notify, orcpt } of recipients) {
+      const common = { replied: false, withoutDsn: true } as const;
+      try {
+        const refusal = await this.#options.local?.deliver({
+          envelope: { ...header.envelope, recipients: [{ address, notify, orcpt }] },
+          prefix: Buffer.alloc(0),
+          content: this.#spool.content(header),
+          hops: header.hops,
+        });
+        results.push(
+          refusal === undefined
+            ? { ...common, outcome: "delivered", status: "2.0.0", text: "stored here" }
+            : { ...common, outcome: "permanent", status: refusal.status, text: refusal.text },
+        );
+      } catch (error) {
+        const text = `the mailbox cannot be written now: ${error instanceof Error ? error.message : String(error)}`;
+        results.push({ ...common, outcome: "temporary", status: "4.3.0", text });
+      }
+    }
+    return results;
   }
 
   #outgoing(state: MessageState, recipients: readonly RecipientState[]) {
@@ -653,6 +701,3 @@ export class RunningQueue implements OutboundQueue {
     this.#working.add(tracked);
   }
 }
-
-const laneKey = (destination: Destination): string =>
-  destination.kind === "relay" ? relayKey(destination.relay) : `mx ${destination.domain.toLowerCase()}`;

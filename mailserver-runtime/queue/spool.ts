@@ -22,6 +22,7 @@ import {
   unlink,
 } from "node:fs/promises";
 import { join } from "node:path";
+import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import {
@@ -49,8 +50,6 @@ export class QueueError extends Error {
   }
 }
 
-/** Messages up to this size are read into memory for a delivery, larger ones are streamed. */
-const WHOLE_BYTES = 256 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 /** Read at once of a message's file: the header line, and most messages whole. */
 const FRONT_BYTES = 16 * 1024;
@@ -175,24 +174,42 @@ export class Spool {
   }
 
   /** The prefix and content of a message in chunks; the file stays open while they are read. */
-  async *chunks(header: StoredHeader): AsyncGenerator<Buffer> {
+  async *chunks(
+    header: StoredHeader,
+    start = 0,
+    end = header.prefixSize + header.contentSize,
+  ): AsyncGenerator<Buffer> {
+    const size = header.prefixSize + header.contentSize;
     const handle = await open(this.#path(header.id), "r");
     try {
-      const total = (await handle.stat()).size;
-      let at = total - header.prefixSize - header.contentSize;
-      if (at <= 0) throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
-      const step = total - at <= WHOLE_BYTES ? total - at : CHUNK_BYTES;
-      while (at < total) {
-        const length = Math.min(step, total - at);
+      const front = (await handle.stat()).size - size;
+      if (front <= 0) throw tooShort(header.id);
+      const stop = front + Math.min(end, size);
+      for (let at = front + start; at < stop; ) {
+        const length = Math.min(CHUNK_BYTES, stop - at);
         const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
-        if (bytesRead === 0)
-          throw new QueueError("storage", `the spool file ${header.id} is shorter than it was`);
+        if (bytesRead === 0) throw tooShort(header.id);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
     } finally {
       await handle.close();
     }
+  }
+
+  /** The same as a message's content, for a delivery that does not go over the wire. */
+  content(header: StoredHeader): MessageContent {
+    return {
+      size: header.prefixSize + header.contentSize,
+      buffer: undefined,
+      chunks: (start, end) => this.chunks(header, start, end),
+      read: async (start, length) => {
+        const pieces: Buffer[] = [];
+        for await (const piece of this.chunks(header, start, start + length)) pieces.push(piece);
+        return Buffer.concat(pieces);
+      },
+      dispose: async () => {},
+    };
   }
 
   /** Takes a message out. Its removal becomes durable a little later; until then a power loss would deliver it again. */
@@ -269,6 +286,9 @@ async function writeAll(handle: FileHandle, pieces: readonly Buffer[]): Promise<
   const { bytesWritten } = await handle.writev(pieces.filter((piece) => piece.length > 0));
   if (bytesWritten < total) await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
+
+const tooShort = (id: string): QueueError =>
+  new QueueError("storage", `the spool file ${id} is shorter than it was`);
 
 function storageError(error: unknown): QueueError {
   if (error instanceof QueueError) return error;

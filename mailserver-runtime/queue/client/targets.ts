@@ -12,7 +12,8 @@ import { ipAddress } from "../../dns/records.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Relay } from "../relay.ts";
 
-export type Destination =
+/** Where a connection leads. */
+export type RemoteDestination =
   | { readonly kind: "mx"; readonly domain: string }
   | { readonly kind: "relay"; readonly relay: Relay };
 
@@ -47,7 +48,7 @@ export interface TargetOptions {
 /** Addresses tried for one delivery; a destination with more has spread its load, not its reliability. */
 export const MAX_TARGETS = 10;
 
-export async function findTargets(destination: Destination, options: TargetOptions): Promise<Targets> {
+export async function findTargets(destination: RemoteDestination, options: TargetOptions): Promise<Targets> {
   if (destination.kind === "relay") return relayTargets(destination.relay, options);
   const { domain } = destination;
   const literal = /^\[(?:IPv6:)?(.*)\]$/i.exec(domain)?.[1];
