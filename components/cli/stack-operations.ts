@@ -90,6 +90,17 @@ export async function readOutputs({ stack, directory }: StackRequest): Promise<R
   return engine.outputs({ files: workspace.files, secrets: (salt) => workspace.secrets(salt) });
 }
 
+/** Begins to derive the key of a stack's state, on another thread, while the rest is loaded. */
+function warmUp({ stack, directory }: StackRequest): void {
+  const begin = async () => {
+    const workspace = new Workspace({ stack, ...(directory !== undefined && { directory }) });
+    const sealed = await workspace.files.read();
+    if (sealed?.salt !== undefined) await workspace.secrets(sealed.salt);
+  };
+  // Whatever is wrong is found again, and told, where the state is needed.
+  begin().catch(() => {});
+}
+
 type Engine = typeof import("../engine/operations.ts");
 
 async function perform(
@@ -106,6 +117,7 @@ async function perform(
     import("../engine/program.ts"),
   ]);
   loading.catch(() => {});
+  warmUp(request);
   const opened = await openStack(request);
   const [engine, providers] = await loading;
   const { workspace, program } = opened;

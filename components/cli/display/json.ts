@@ -1,7 +1,6 @@
 /** For programs: one JSON object a line, values redacted. */
-import { redact } from "../../engine/wire.ts";
 import type { Display, DisplayOptions } from "./display.ts";
-import { changesOf, marked } from "./words.ts";
+import { changesOf, marked, sidesOf } from "./words.ts";
 
 export function jsonDisplay({ kind, stack, out }: DisplayOptions): Display {
   const write = (value: unknown) => out.write(`${JSON.stringify(value)}\n`);
@@ -13,12 +12,11 @@ export function jsonDisplay({ kind, stack, out }: DisplayOptions): Display {
       } else if (event.kind !== "outputs" && event.kind !== "step-started") {
         const { op, urn, type, name } = event.step;
         const failure = event.kind === "step-failed" ? { error: event.message } : {};
-        const changes = changesOf(event.step).map(({ path, kind: change, before, after, replaces }) => ({
-          path,
-          kind: change,
-          ...(before !== undefined && { before: marked(redact(before)) }),
-          ...(after !== undefined && { after: marked(redact(after)) }),
-          ...(replaces && { replaces }),
+        const changes = changesOf(event.step).map((change) => ({
+          path: change.path,
+          kind: change.kind,
+          ...sidesOf(change),
+          ...(change.replaces && { replaces: true }),
         }));
         write({
           event: "step",
@@ -41,7 +39,7 @@ export function jsonDisplay({ kind, stack, out }: DisplayOptions): Display {
         changed,
         counts,
         seconds: round(seconds),
-        outputs: marked(redact(outputs)),
+        outputs: marked(outputs),
       });
     },
   };

@@ -4,11 +4,11 @@ import {
   changesOf,
   duration,
   isPreview,
-  STEP_WORDS,
   shortType,
   showChange,
   showValue,
   summary,
+  wordsFor,
 } from "./words.ts";
 
 export function linesDisplay({ kind, diff, out }: DisplayOptions): Display {
@@ -19,7 +19,7 @@ export function linesDisplay({ kind, diff, out }: DisplayOptions): Display {
         write(`${event.severity}: ${event.urn ? `${event.urn}: ` : ""}${event.message}`);
       } else if (event.kind === "step-done" && event.step.op !== "same") {
         const { op, type, name } = event.step;
-        const words = STEP_WORDS[op];
+        const words = wordsFor(kind, op);
         const state = isPreview(kind) ? words.planned : `${words.done} (${duration(event.seconds)})`;
         write(`${words.mark} ${shortType(type)} ${name}: ${state}`);
         const changes = diff || op === "update" || op === "replace" ? changesOf(event.step) : [];

@@ -9,11 +9,11 @@ import {
   changesOf,
   duration,
   isPreview,
-  STEP_WORDS,
   shortType,
   showChange,
   showValue,
   summary,
+  wordsFor,
 } from "./words.ts";
 
 interface Row {
@@ -51,7 +51,7 @@ export function treeDisplay({ kind, diff, out }: DisplayOptions): Display {
 
   const line = (row: Row, depth: number): string => {
     const { step } = row;
-    const words = STEP_WORDS[step.op];
+    const words = wordsFor(kind, step.op);
     const done = isPreview(kind) ? words.planned : `${words.done} (${duration(row.seconds)})`;
     const running = `${words.running}… ${duration((performance.now() - row.began) / 1000)}`;
     const state =

@@ -3,11 +3,11 @@ import type { PropertyChange } from "../../engine/diff.ts";
 import type { StepOp, StepView } from "../../engine/events.ts";
 import type { OperationResult } from "../../engine/operations.ts";
 import { UNKNOWN } from "../../engine/provider.ts";
-import { isSecret } from "../../engine/wire.ts";
+import { containsSecret, isSecret } from "../../engine/wire.ts";
 import type { OperationKind } from "./display.ts";
 
 /** How a kind of step is named: its mark, and what it is called before, while and after it happens. */
-export const STEP_WORDS: Record<
+const STEP_WORDS: Record<
   StepOp,
   { mark: string; planned: string; running: string; done: string; counted: string }
 > = {
@@ -35,6 +35,18 @@ export const STEP_WORDS: Record<
   refresh: { mark: "~", planned: "read", running: "reading", done: "read", counted: "" },
 };
 
+/** A refresh finds out what others did. */
+const FOUND_WORDS: Partial<
+  Record<StepOp, { mark: string; planned: string; running: string; done: string; counted: string }>
+> = {
+  update: { mark: "~", planned: "", running: "reading", done: "changed outside", counted: "changed outside" },
+  delete: { mark: "-", planned: "", running: "reading", done: "gone", counted: "gone" },
+};
+
+/** The words for a step of an operation. */
+export const wordsFor = (kind: OperationKind, op: StepOp) =>
+  (kind === "refresh" ? FOUND_WORDS[op] : undefined) ?? STEP_WORDS[op];
+
 /** Kinds of operations that change nothing. */
 export const isPreview = (kind: OperationKind): boolean => kind === "preview" || kind === "destroy-preview";
 
@@ -55,10 +67,14 @@ const LONGEST_VALUE = 80;
 
 /** A value on one line; secrets and what is not known yet as marks. */
 export function showValue(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (isSecret(value)) return "[secret]";
-  if (value === UNKNOWN) return "[not known yet]";
-  const text = JSON.stringify(marked(value));
+  return value === undefined ? "nothing" : showMarked(marked(value));
+}
+
+const MARKS = ["[secret]", "[not known yet]"];
+
+function showMarked(value: unknown): string {
+  if (typeof value === "string" && MARKS.includes(value)) return value;
+  const text = JSON.stringify(value);
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE - 1)}…` : text;
 }
 
@@ -73,18 +89,21 @@ export function marked(value: unknown): unknown {
 
 const CHANGE_MARKS = { add: "+", delete: "-", update: "~" } as const;
 
-/** `~ quota: "1G" → "2G"  (replaces)`. Of a property that is secret on either side nothing is shown. */
+/** Both sides of a change, for showing: of a property that is secret on either side nothing is shown. */
+export function sidesOf({ before, after }: PropertyChange): { before?: unknown; after?: unknown } {
+  const hidden = containsSecret(before) !== containsSecret(after) || isSecret(before) || isSecret(after);
+  const show = (value: unknown) => (hidden ? "[secret]" : marked(value));
+  return {
+    ...(before !== undefined && { before: show(before) }),
+    ...(after !== undefined && { after: show(after) }),
+  };
+}
+
+/** `~ quota: "1G" → "2G"  (replaces)` */
 export function showChange(change: PropertyChange): string {
-  const mark = CHANGE_MARKS[change.kind];
-  const secretAnywhere = isSecret(change.before) || isSecret(change.after);
-  const show = (value: unknown) => (secretAnywhere && value !== undefined ? "[secret]" : showValue(value));
-  const values =
-    change.kind === "add"
-      ? show(change.after)
-      : change.kind === "delete"
-        ? show(change.before)
-        : `${show(change.before)} → ${show(change.after)}`;
-  return `${mark} ${change.path}: ${values}${change.replaces ? "  (replaces)" : ""}`;
+  const { before, after } = sidesOf(change);
+  const sides = [before, after].filter((side) => side !== undefined).map(showMarked);
+  return `${CHANGE_MARKS[change.kind]} ${change.path}: ${sides.join(" → ")}${change.replaces ? "  (replaces)" : ""}`;
 }
 
 /** What a step changes: the properties compared, or for a new or old object all of its inputs. */
@@ -110,8 +129,9 @@ const ENDS: Record<OperationKind, { failed: string; nothing: string }> = {
 
 /** "3 to create, 1 to update, 12 unchanged (0.8 s)" */
 export function summary(kind: OperationKind, result: OperationResult): string {
-  const counts = Object.entries(STEP_WORDS).flatMap(([op, words]) => {
-    const count = result.counts[op as StepOp] ?? 0;
+  const counts = (Object.keys(STEP_WORDS) as StepOp[]).flatMap((op) => {
+    const words = wordsFor(kind, op);
+    const count = result.counts[op] ?? 0;
     if (count === 0 || words.counted === "") return [];
     return [
       isPreview(kind) && op !== "same"
