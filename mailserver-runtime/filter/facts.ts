@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import type { ARCData, ARCResult, DNSResolver } from "mailauth";
 import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { MessageContent } from "../message/content.ts";
+import { readHeaders } from "../message/headers.ts";
 import type { Facts } from "./check.ts";
 import { mailauth } from "./mailauth.ts";
 import type { InboundMessage } from "./pipeline.ts";
@@ -11,7 +12,9 @@ import type { InboundMessage } from "./pipeline.ts";
 export function factsOf(message: InboundMessage, hostname: string, lookUp: MailauthResolver): Facts {
   // The library's type names the answer's shape for each record type; ours follows its documentation.
   const resolver = lookUp as DNSResolver;
-  const dkim = once(() => mailauth().dkimVerify(input(message.content), { resolver, sender: message.from }));
+  const dkim = once(async () =>
+    mailauth().dkimVerify(await input(message.content), { resolver, sender: message.from }),
+  );
   const spf = once(() =>
     mailauth().spf({
       resolver,
@@ -51,7 +54,15 @@ export function factsOf(message: InboundMessage, hostname: string, lookUp: Maila
   return { spf, dkim, arc, dmarc };
 }
 
-function input(content: MessageContent): Buffer | Readable {
+/**
+ * What the library has to read: the whole message where something in it is signed, its header section alone
+ * where nothing is. Most of the work on an unsigned message would be canonicalizing a body nobody hashes.
+ */
+async function input(content: MessageContent): Promise<Buffer | Readable> {
+  const headers = await readHeaders(content);
+  const isSigned = headers.fields.some(({ name }) => name === "dkim-signature" || name.startsWith("arc-"));
+  if (!isSigned && headers.complete && !headers.malformed)
+    return headers.bytes.subarray(0, headers.bodyStart);
   return content.buffer ?? Readable.from(content.chunks());
 }
 

@@ -3,7 +3,6 @@
  * they found into one verdict. It never throws for what a message, a name server or a check does; a check
  * that fails is a finding, and its stated behaviour decides whether the mail goes on or comes back later.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { Check, CheckResult } from "./check.ts";
@@ -57,16 +56,19 @@ async function runWithin(
   message: InboundMessage,
   facts: Parameters<Check["run"]>[1],
 ): Promise<{ result: CheckResult; failure: string | undefined }> {
-  const limit = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, check.timeLimit, undefined);
+  });
   try {
-    const late = sleep(check.timeLimit, "late" as const, { signal: limit.signal, ref: false });
     const result = await Promise.race([check.run(message, facts), late]);
-    if (result === "late") return failed(check, `no result within ${check.timeLimit / 1000} s`);
-    return { result, failure: undefined };
+    return result === undefined
+      ? failed(check, `no result within ${check.timeLimit / 1000} s`)
+      : { result, failure: undefined };
   } catch (error) {
     return failed(check, error instanceof Error ? error.message : String(error));
   } finally {
-    limit.abort();
+    clearTimeout(timer);
   }
 }
 

@@ -7,6 +7,7 @@
 import { createHash, type KeyObject, sign } from "node:crypto";
 import { promisify } from "node:util";
 import type { MessageContent } from "../../message/content.ts";
+import { fieldBytes, type Headers, parseHeaders, readHeaders } from "../../message/headers.ts";
 import { relaxedBodyHash, relaxedField } from "./canonicalization.ts";
 
 const signAsync = promisify(sign);
@@ -31,8 +32,6 @@ const signed = [
   "list-unsubscribe",
   "list-unsubscribe-post",
 ];
-/** A header section larger than this is no letter; RFC 5322 sets no limit, ours keeps signing bounded. */
-const MAX_HEADER = 1024 * 1024;
 
 export interface SigningKey {
   readonly domain: string;
@@ -94,43 +93,10 @@ function signedData(fields: Sections["fields"]): { names: string[]; data: string
 }
 
 async function sections(prefix: Buffer, content: MessageContent): Promise<Sections> {
-  let head = await content.read(0, 65536);
-  let end = headerEnd(head);
-  for (let size = 2 * 65536; end < 0 && head.length < content.size && head.length < MAX_HEADER; size *= 2) {
-    head = await content.read(0, size);
-    end = headerEnd(head);
-  }
-  const headerLength = end < 0 ? head.length : end;
-  return {
-    fields: [...splitFields(prefix), ...splitFields(head.subarray(0, headerLength))],
-    bodyStart: end < 0 ? content.size : head[0] === 13 && head[1] === 10 ? 2 : end + 2,
-  };
-}
-
-/** Length of the header section with its last CRLF, without the empty line; -1 when no empty line was seen. */
-function headerEnd(head: Buffer): number {
-  if (head[0] === 13 && head[1] === 10) return 0;
-  const at = head.indexOf("\r\n\r\n");
-  return at < 0 ? -1 : at + 2;
-}
-
-function splitFields(header: Buffer): { name: string; bytes: Buffer }[] {
-  const fields: { name: string; bytes: Buffer }[] = [];
-  let start = 0;
-  while (start < header.length) {
-    let end = header.indexOf("\r\n", start);
-    while (end >= 0 && (header[end + 2] === 32 || header[end + 2] === 9))
-      end = header.indexOf("\r\n", end + 2);
-    const stop = end < 0 ? header.length : end + 2;
-    const colon = header.indexOf(58, start);
-    if (colon > start && colon < stop)
-      fields.push({
-        name: header.toString("latin1", start, colon).trimEnd().toLowerCase(),
-        bytes: header.subarray(start, stop),
-      });
-    start = stop;
-  }
-  return fields;
+  const [before, own] = [parseHeaders(prefix), await readHeaders(content)];
+  const fieldsOf = (headers: Headers) =>
+    headers.fields.map((field) => ({ name: field.name, bytes: fieldBytes(headers, field) }));
+  return { fields: [...fieldsOf(before), ...fieldsOf(own)], bodyStart: own.bodyStart };
 }
 
 /** Folds at the colons of h=, so that no line passes 78 characters. */
