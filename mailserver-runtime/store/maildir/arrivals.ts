@@ -10,6 +10,7 @@ import { baseName, byArrival, infoFor, isOwn } from "./file-name.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import { factsOf, type MessageFacts } from "./message-facts.ts";
 import { removeQuietly } from "./message-writer.ts";
+import { Pace } from "./pace.ts";
 import { appendToUidList, MAX_UID } from "./uid-list.ts";
 
 /** A message on its way in; `file` is relative to the folder. */
@@ -37,6 +38,7 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
   try {
     for (const { from, file } of arrivals) {
       if (from === undefined) continue;
+      state.expect(file);
       renameSync(from, `${state.directory}/${file}`);
       renamed.push(file);
       folders.add(file.slice(0, 3));
@@ -74,8 +76,10 @@ export async function newcomers(
   found: readonly (readonly [base: string, file: string])[],
 ): Promise<Arrival[]> {
   const arrivals: Arrival[] = [];
+  const pace = new Pace();
   for (const [base, file] of [...found].sort((a, b) => byArrival(a[0], b[0]))) {
     if (state.home.inFlight.has(base)) continue;
+    await pace.step();
     const facts = await factsOf(state.directory, file, base);
     if (facts !== undefined) arrivals.push({ from: undefined, file, facts });
   }

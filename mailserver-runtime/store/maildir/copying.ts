@@ -1,15 +1,15 @@
 /** COPY: each message gets a second name (a hard link) in the target's `tmp`; the target then admits them all. */
 import { linkSync, statSync } from "node:fs";
-import { setImmediate as turn } from "node:timers/promises";
 import { positionOf } from "../mail-store.ts";
 import { type Arrival, admit, placeFor } from "./arrivals.ts";
 import { compareWithDisk } from "./comparing.ts";
 import { errorCode, storeError } from "./durable.ts";
 import { baseName, crlfSizeOf, newBaseName, pathOf } from "./file-name.ts";
-import { bitsOf, namesOf, SLICE } from "./flag-changes.ts";
+import { bitsOf, namesOf } from "./flag-changes.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import type { MessageFacts } from "./message-facts.ts";
 import { removeQuietly } from "./message-writer.ts";
+import { Pace } from "./pace.ts";
 import { openStored } from "./stored-content.ts";
 
 const ATTEMPTS = 3;
@@ -31,10 +31,11 @@ export async function linkCopies(
 ): Promise<Copy[]> {
   const copies: Copy[] = [];
   try {
-    for (let i = 0; i < uids.length; i++) {
-      const copy = await linkCopy(state, uids[i]!, target);
+    const pace = new Pace();
+    for (const uid of uids) {
+      await pace.step();
+      const copy = await linkCopy(state, uid, target);
       if (copy !== undefined) copies.push(copy);
-      if (i % SLICE === SLICE - 1) await turn();
     }
     return copies;
   } catch (error) {

@@ -1,6 +1,5 @@
 /** Flags: a change is a rename of the message's file, from `new` to `cur` where it lies there. */
 import { renameSync } from "node:fs";
-import { setImmediate as turn } from "node:timers/promises";
 import { Flag, type FlagChange, KEYWORD_SHIFT, MAX_KEYWORDS, positionOf, StoreError } from "../mail-store.ts";
 import { withFlags } from "./columns.ts";
 import { compareWithDisk } from "./comparing.ts";
@@ -8,9 +7,8 @@ import { errorCode, storeError } from "./durable.ts";
 import { baseName, infoFor, pathOf } from "./file-name.ts";
 import { keywordNumber, writeKeywords } from "./keywords.ts";
 import type { MailboxState } from "./mailbox-state.ts";
+import { Pace } from "./pace.ts";
 
-/** Renames and unlinks made before other work gets its turn. */
-export const SLICE = 128;
 /** Looks for files that another program renames before a change is given up for them. */
 const ATTEMPTS = 3;
 
@@ -86,8 +84,9 @@ export async function changeFlags(
     const flags: number[] = [];
     const moved: number[] = [];
     let failure: StoreError | undefined;
-    for (let i = 0; i < todo.length; i++) {
-      const uid = todo[i]!;
+    const pace = new Pace();
+    for (const uid of todo) {
+      await pace.step();
       const at = positionOf(view, uid);
       if (at < 0) continue;
       if (change.unchangedSince !== undefined && attempt === 0 && view.modSeqs[at]! > change.unchangedSince) {
@@ -108,7 +107,6 @@ export async function changeFlags(
         }
         moved.push(uid);
       }
-      if (i % SLICE === SLICE - 1) await turn();
     }
     if (positions.length > 0) {
       // \Recent may have been claimed meanwhile, and nothing else changes a view while we run.
@@ -129,6 +127,8 @@ export function renameFor(state: MailboxState, uid: number, flags: number, folde
   const old = state.files.get(uid)!;
   const file = `cur/${baseName(old.slice(4))}${infoFor(flags & ~Flag.Recent, old)}`;
   if (file === old) return;
+  state.expect(old);
+  state.expect(file);
   renameSync(pathOf(state.directory, old), pathOf(state.directory, file));
   state.files.set(uid, file);
   folders.add("cur");

@@ -11,6 +11,8 @@ import { setImmediate as turn } from "node:timers/promises";
 
 /** Hints wait this long for others, so that a storm of events is one look. */
 const SETTLE_MS = 30;
+/** Events of our own come within this time. */
+const EXPECTED_MS = 2000;
 /** More hints than this are not looked at one by one. */
 const MANY = 500;
 const POLL_WATCHED_MS = 300_000;
@@ -28,6 +30,9 @@ export class FolderWatch {
   readonly #events: FolderWatchEvents;
   readonly #watchers: FSWatcher[] = [];
   #hints = new Set<string>();
+  /** Files of our own renames, whose events mean nothing. */
+  readonly #expected = new Set<string>();
+  #forgetting: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
   #seen = "";
@@ -68,8 +73,19 @@ export class FolderWatch {
     return this.#settle();
   }
 
+  /** We are about to rename or unlink this file: one event of it is ours. */
+  expect(file: string): void {
+    if (!this.isWatching) return;
+    this.#expected.add(file);
+    // An event that was merged with another must not hide one of somebody else later.
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined;
+      this.#expected.clear();
+    }, EXPECTED_MS).unref();
+  }
+
   #hint(file: string | undefined): void {
-    if (this.#closed) return;
+    if (this.#closed || (file !== undefined && this.#expected.delete(file))) return;
     // After MANY the set only says that there were many.
     if (file === undefined) for (let i = 0; i <= MANY; i++) this.#hints.add(`?${i}`);
     else if (this.#hints.size <= MANY) this.#hints.add(file);
@@ -131,6 +147,7 @@ export class FolderWatch {
     this.#closed = true;
     clearTimeout(this.#settling);
     clearTimeout(this.#poll);
+    clearTimeout(this.#forgetting);
     this.#poll = undefined;
     this.#unwatch();
   }

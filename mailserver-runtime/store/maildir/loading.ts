@@ -21,6 +21,7 @@ import {
 import type { MailboxState } from "./mailbox-state.ts";
 import { factsOf } from "./message-facts.ts";
 import { MessageFiles } from "./message-files.ts";
+import { Pace } from "./pace.ts";
 import { passOver } from "./scan.ts";
 import { newGuid, readUidList, writeUidList } from "./uid-list.ts";
 
@@ -90,7 +91,9 @@ async function loadFromFolder(state: MailboxState, index: MailboxIndex | undefin
   const hints = index !== undefined && index.uidValidity === state.uidValidity ? factsFrom(index) : undefined;
   const rows: NewRow[] = [];
   const seen = new Set<string>();
+  const pace = new Pace();
   for (let i = 0; list !== undefined && i < list.uids.length; i++) {
+    await pace.step();
     const base = list.names[i]!;
     const file = files.get(base);
     if (file === undefined || seen.has(base)) continue;

@@ -46,6 +46,8 @@ export class MailboxState {
   expunged: { readonly uid: number; readonly modSeq: number }[] = [];
   /** `expunged` is complete from this MODSEQ on. */
   rememberedFrom = 0;
+  /** To be told of each file that is about to be renamed or unlinked by us. */
+  expect: (file: string) => void = () => undefined;
   readonly #listeners = new Set<(change: MailboxChange) => void>();
 
   constructor(name: string, directory: string, home: MailboxHome) {

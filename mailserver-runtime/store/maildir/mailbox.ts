@@ -7,7 +7,6 @@
  * byte of a message, or take a file for expunged because one listing missed it (see scan.ts).
  */
 import { existsSync } from "node:fs";
-import { setImmediate as turn } from "node:timers/promises";
 import type { MessageContent } from "../../message/content.ts";
 import {
   type AppendMessage,
@@ -26,12 +25,13 @@ import { compareNew, compareWithDisk } from "./comparing.ts";
 import { admitCopies, linkCopies } from "./copying.ts";
 import { errorCode, storeError, syncDirectory } from "./durable.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
-import { bitsOf, changeFlags, renameFor, SLICE } from "./flag-changes.ts";
+import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
 import { FolderWatch } from "./folder-watch.ts";
 import { loadState, saveState } from "./loading.ts";
 import { type MailboxHome, MailboxState } from "./mailbox-state.ts";
 import type { MessageFacts } from "./message-facts.ts";
 import { removeQuietly, writeMessage } from "./message-writer.ts";
+import { Pace } from "./pace.ts";
 import { removeMessages } from "./removing.ts";
 import { Serial } from "./serial.ts";
 import { openStored } from "./stored-content.ts";
@@ -39,6 +39,7 @@ import { openStored } from "./stored-content.ts";
 /** How often a file that another program renames is looked for before reading it fails. */
 const READ_ATTEMPTS = 5;
 const RESCAN_MS = 1000;
+const SAVE_AFTER_MS = 10_000;
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export interface MailboxServices extends MailboxHome {
@@ -55,6 +56,7 @@ export class MaildirMailbox implements Mailbox {
   #watch: FolderWatch | undefined;
   #scanning: Promise<void> | undefined;
   #later: NodeJS.Timeout | undefined;
+  #saving: NodeJS.Timeout | undefined;
   #arrivals: Arrival[] = [];
   /** Base names of `#arrivals`, until they are shown. */
   readonly #expected = new Set<string>();
@@ -89,6 +91,7 @@ export class MaildirMailbox implements Mailbox {
         isForeign: (file) => this.#isForeign(file),
         changed: () => this.#scanSoon(),
       });
+      this.#state.expect = (file) => this.#watch!.expect(file);
       try {
         this.#savedModSeq = await loadState(this.#state);
       } catch (error) {
@@ -96,7 +99,27 @@ export class MaildirMailbox implements Mailbox {
         throw error;
       }
     });
+    if (this.#savedModSeq < 0) this.#saveSoon();
     return this;
+  }
+
+  /** What was found out with effort is kept, should the process be killed. */
+  #saveSoon(): void {
+    this.#saving = setTimeout(() => {
+      this.#serial.run(() => this.#save()).catch(() => undefined);
+    }, SAVE_AFTER_MS).unref();
+  }
+  async #save(): Promise<void> {
+    if (this.#isClosed || this.#savedModSeq === this.#state.view.highestModSeq) return;
+    try {
+      const isKnown = async () => (await this.#watch!.foreignChange()) === undefined;
+      this.#savedModSeq = await saveState(this.#state, isKnown);
+    } catch (error) {
+      this.#services.log.warn(
+        { err: error, mailbox: this.name },
+        "no index was written; the next opening is slower",
+      );
+    }
   }
 
   view(): MailboxView {
@@ -221,17 +244,17 @@ export class MaildirMailbox implements Mailbox {
     this.#savedModSeq = -1;
     // As Dovecot does: what a session has seen moves from new to cur.
     this.#run(async () => {
-      const folders = new Set<string>();
-      for (let i = 0; i < uids.length; i++) {
-        const at = positionOf(this.#state.view, uids[i]!);
-        if (at < 0 || !files.inNew.has(uids[i]!)) continue;
+      const pace = new Pace();
+      for (const uid of uids) {
+        await pace.step();
+        const at = positionOf(this.#state.view, uid);
+        if (at < 0 || !files.inNew.has(uid)) continue;
         try {
-          renameFor(this.#state, uids[i]!, this.#state.view.flags[at]!, folders);
+          renameFor(this.#state, uid, this.#state.view.flags[at]!, new Set());
         } catch (error) {
           // Another program took it; the next look finds where it is.
           if (errorCode(error) !== "ENOENT") throw error;
         }
-        if (i % SLICE === SLICE - 1) await turn();
       }
     }).catch((error) => this.#services.log.warn({ err: error, mailbox: this.name }, "new mail stays in new"));
     return uids;
@@ -343,17 +366,10 @@ export class MaildirMailbox implements Mailbox {
   /** Ends what is under way and leaves the index for the next opening. */
   async close(): Promise<void> {
     clearTimeout(this.#later);
+    clearTimeout(this.#saving);
     await this.#serial.run(async () => {
       if (this.#watch === undefined || this.#isClosed) return;
-      try {
-        if (this.#savedModSeq !== this.#state.view.highestModSeq)
-          await saveState(this.#state, async () => (await this.#watch!.foreignChange()) === undefined);
-      } catch (error) {
-        this.#services.log.warn(
-          { err: error, mailbox: this.name },
-          "the index was not written; the next opening is slower",
-        );
-      }
+      await this.#save();
       this.#watch.close();
       this.#isClosed = true;
     });

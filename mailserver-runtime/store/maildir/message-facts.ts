@@ -1,7 +1,7 @@
 /**
  * Size and date of a message file: from its name where the name says it, else from the file once.
  */
-import { stat } from "node:fs/promises";
+import { statSync } from "node:fs";
 import { errorCode, storeError } from "./durable.ts";
 import { dateOf, field, pathOf } from "./file-name.ts";
 import { openStored } from "./stored-content.ts";
@@ -24,7 +24,8 @@ export async function factsOf(
   if (size >= 0 && date >= 0) return { size, date };
   const path = pathOf(directory, file);
   try {
-    const stats = await stat(path);
+    // Without the thread pool: a hundred thousand of them are a second, not ten.
+    const stats = statSync(path);
     if (!stats.isFile()) return undefined;
     if (date < 0) date = 1000 * Math.floor(stats.mtimeMs / 1000);
     if (size < 0) {

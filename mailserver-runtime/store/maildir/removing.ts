@@ -1,12 +1,11 @@
 /** Expunging: files are unlinked, their directory synced, and only then the messages leave the view: what a
  * client was told is expunged does not come back after a power loss. */
 import { unlinkSync } from "node:fs";
-import { setImmediate as turn } from "node:timers/promises";
 import { compareWithDisk } from "./comparing.ts";
 import { errorCode, storeError, syncDirectory } from "./durable.ts";
 import { pathOf } from "./file-name.ts";
-import { SLICE } from "./flag-changes.ts";
 import type { MailboxState } from "./mailbox-state.ts";
+import { Pace } from "./pace.ts";
 
 /** Looks for files that another program renames before one is left. */
 const ATTEMPTS = 3;
@@ -51,18 +50,20 @@ async function unlinkAll(
   gone: number[],
 ): Promise<number[]> {
   const moved: number[] = [];
-  for (let i = 0; i < uids.length; i++) {
-    const file = state.files.get(uids[i]!);
+  const pace = new Pace();
+  for (const uid of uids) {
+    await pace.step();
+    const file = state.files.get(uid);
     if (file === undefined) continue;
     try {
+      state.expect(file);
       unlinkSync(pathOf(state.directory, file));
       folders.add(file.slice(0, 3));
-      gone.push(uids[i]!);
+      gone.push(uid);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
-      moved.push(uids[i]!);
+      moved.push(uid);
     }
-    if (i % SLICE === SLICE - 1) await turn();
   }
   return moved;
 }
