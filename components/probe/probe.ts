@@ -245,16 +245,22 @@ function onTheWay(events: readonly ProbeTraceEvent[], options: ProbeOptions): Pr
   if (!options.throughMx) return [];
   return wayTable.map(({ name, event, describe }) => {
     const found = events.find((one) => one.event === event);
-    const ms = found && typeof found.fields.ms === "number" ? found.fields.ms : undefined;
     if (!found && event === "mx-lookup" && events.some((one) => one.event === "delivery attempt"))
       return { name, ok: true, detail: "not needed: the connection of an earlier delivery was used again" };
     return {
       name,
       ok: found !== undefined,
-      ms,
+      ms: found && stepTime(found, events),
       detail: found ? describe(found.fields) : `no ${event} line in the server's log`,
     };
   });
+}
+
+/** A step's own figure, or the time since the event before it. */
+function stepTime(found: ProbeTraceEvent, events: readonly ProbeTraceEvent[]): number | undefined {
+  if (typeof found.fields.ms === "number") return found.fields.ms;
+  const earlier = events.filter((one) => one.at <= found.at && one !== found).map((one) => one.at);
+  return earlier.length > 0 ? found.at - Math.max(...earlier) : undefined;
 }
 
 /** Steps of the way and the log event that proves each. */
