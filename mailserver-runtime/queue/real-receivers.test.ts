@@ -89,6 +89,7 @@ async function startPostfix(context: TestContext): Promise<number> {
     virtual_mailbox_domains: "sink.test",
     virtual_mailbox_maps: "inline:{bob@sink.test=x, jürgen@sink.test=x}",
     virtual_transport: "discard",
+    smtpd_relay_restrictions: "reject_unauth_destination",
     smtpd_tls_security_level: "may",
     smtpd_tls_key_file: at("key"),
     smtpd_tls_cert_file: at("cert"),
