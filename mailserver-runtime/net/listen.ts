@@ -114,7 +114,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
             "too many connections",
           );
           if (!implicitTls && options.refusal !== undefined) connection.write(options.refusal);
-          connection.end();
+          // No lingering: nothing counts these, so nothing may keep them open.
+          connection.flush();
+          connection.destroy();
           return;
         }
         counted = connection.remote.address;

@@ -14,7 +14,7 @@ import { type Connection, type ConnectionEnd, ConnectionError, type TlsContexts 
 import { InputBuffer } from "./input-buffer.ts";
 import type { Endpoint } from "./proxy-protocol.ts";
 
-/** Unread bytes at which a socket is paused, and unsent bytes at which a reader must wait for its peer. */
+/** Unread bytes at which a socket is paused, and collected bytes that are sent before more is read. */
 const HIGH_WATER = 65_536;
 /** How long a peer may take to read our last bytes and to close its side, after we ended. */
 const LINGER_MS = 20_000;
@@ -135,7 +135,7 @@ export class SocketConnection implements Connection {
   drained(timeoutMs: number): Promise<void> {
     this.flush();
     if (this.#ended !== undefined) return Promise.reject(errorOf(this.#ended));
-    if (this.#socket.writableLength < HIGH_WATER) return Promise.resolve();
+    if (!this.#socket.writableNeedDrain) return Promise.resolve();
     this.#drain ??= Promise.withResolvers<void>();
     this.#drainDeadline = Date.now() + timeoutMs;
     this.#arm(this.#drainDeadline);
@@ -296,7 +296,8 @@ export class SocketConnection implements Connection {
   #request(lineLimit: number, bareLf: boolean, max: number, timeoutMs: number): Promise<Buffer> {
     if (this.#read !== undefined) return Promise.reject(new Error("two reads at once on one connection"));
     if (this.#ended !== undefined) return Promise.reject(errorOf(this.#ended));
-    if (this.#outputBytes + this.#socket.writableLength >= HIGH_WATER && this.#drain === undefined) {
+    const unsent = this.#outputBytes >= HIGH_WATER || this.#socket.writableNeedDrain;
+    if (unsent && this.#drain === undefined) {
       // Requests are not taken from a peer that does not read the answers, or it could fill our memory.
       return this.drained(timeoutMs).then(() => this.#request(lineLimit, bareLf, max, timeoutMs));
     }
