@@ -212,6 +212,16 @@ describe("no record before its answer is served", () => {
     assert.ok(!lines(plan).some((line) => line.startsWith("_mta-sts.")));
   });
 
+  test("a host that is itself the name of a web page needs no alias of itself", () => {
+    const args: PlanArgs = {
+      ...bare,
+      host: { name: "autoconfig.example.com", ipv4: ["192.0.2.1"] },
+      served: { ...served, https: ["autoconfig.example.com"] },
+    };
+    assert.ok(linesOf(args, "autoconfig.example.com").includes("autoconfig.example.com. A 192.0.2.1"));
+    assert.ok(!lines(planRecords(args)).some((line) => line.includes("CNAME")));
+  });
+
   test("an unknown host address leaves the address out, not the rest", () => {
     const plan = planRecords({ ...bare, host: { name: "mail.example.com" } });
     assert.ok(plan.leftOut.some(({ what }) => what === "mail.example.com A"));
@@ -276,7 +286,10 @@ describe("SPF (RFC 7208)", () => {
     );
 
   test("there is one record for each name, also where the host's name is a declared domain (§3.2)", () => {
-    const args: PlanArgs = { ...bare, host: { name: "example.com", ipv4: ["192.0.2.1"] } };
+    const args: PlanArgs = {
+      ...withDomain({ spf: { all: "~all" } }),
+      host: { name: "example.com", ipv4: ["192.0.2.1"] },
+    };
     assert.equal(linesOf(args, "example.com").filter((line) => line.includes("v=spf1")).length, 1);
   });
 

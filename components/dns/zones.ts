@@ -3,7 +3,7 @@
  * declared domains or a host that is below none of them.
  */
 import { getDomain } from "tldts";
-import { domainName, isWithin } from "../../mailserver-runtime/dns/records.ts";
+import { domainName, parentName } from "../../mailserver-runtime/dns/records.ts";
 import type { PlannedRecord } from "./plan-types.ts";
 
 export interface PlacedZone {
@@ -25,10 +25,8 @@ export function placeRecords(records: readonly PlannedRecord[], origins: readonl
   );
   const unplaced: PlannedRecord[] = [];
   for (const planned of records) {
-    const origin = [...zones.keys()]
-      .filter((candidate) => isWithin(planned.record.name, candidate))
-      .sort((a, b) => b.length - a.length)[0];
-    (zones.get(origin ?? "") ?? unplaced).push(planned);
+    const origin = closest(planned.record.name, (name) => zones.has(name));
+    (origin === undefined ? unplaced : zones.get(origin)!).push(planned);
   }
   return { zones: [...zones].map(([origin, placed]) => ({ origin, records: placed })), unplaced };
 }
@@ -38,9 +36,19 @@ export function placeRecords(records: readonly PlannedRecord[], origins: readonl
  * of the host where it is below none of them.
  */
 export function defaultZones(hostName: string, domains: readonly string[]): string[] {
-  const names = [...new Set(domains.map(domainName))];
-  const tops = names.filter((name) => !names.some((other) => other !== name && isWithin(name, other)));
+  const names = new Set(domains.map(domainName));
+  const tops = [...names].filter(
+    (name) => closest(parentName(name), (above) => names.has(above)) === undefined,
+  );
   const host = domainName(hostName);
-  if (tops.some((top) => isWithin(host, top))) return tops;
+  if (closest(host, (above) => names.has(above)) !== undefined) return tops;
   return [...tops, getDomain(host, { allowPrivateDomains: true }) ?? host];
+}
+
+/** The name itself or the closest one above it for which this holds. */
+function closest(name: string, holds: (name: string) => boolean): string | undefined {
+  for (let at = name; ; at = parentName(at)) {
+    if (holds(at)) return at;
+    if (at === ".") return undefined;
+  }
 }
