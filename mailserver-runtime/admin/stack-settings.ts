@@ -7,9 +7,11 @@ import { readStackSettings, STACK_SETTINGS, writeStackSettings } from "../config
 import type { Settings } from "../settings/schema.ts";
 import type { Performers } from "./context.ts";
 
-/** Settings that are read once: sockets are bound at start. Everything else is looked up in the snapshot. */
+/** Settings that are read once: sockets are bound and certificates chosen at start. Everything else is looked up in the snapshot. */
 const needRestart: Readonly<Record<string, (settings: Settings) => unknown>> = {
+  hostname: (settings) => settings.hostname,
   listeners: (settings) => settings.listeners,
+  "tls.level": (settings) => settings.tls.level,
   "dns.servers": (settings) => settings.dns.servers,
   "dns.authoritative": (settings) => settings.dns.authoritative,
 };

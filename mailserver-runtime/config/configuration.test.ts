@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -282,17 +281,22 @@ test("A file of nothing but mistakes is told in few lines, and the rest is count
 test("A hundred thousand accounts are read in seconds and found as fast as ten", async (t) => {
   const lines = Array.from({ length: 100_000 }, (_, index) => `user${index}@d${index % 500}.example|${hash}`);
   await put("postfix-accounts.cf", `${lines.join("\n")}\n`);
-  const begun = performance.now();
+  // CPU time: other tests run at the same time.
+  const begun = process.cpuUsage();
   const configuration = await opened();
-  const read = performance.now() - begun;
+  const read = cpuMs(begun);
   const snapshot = configuration.current();
   assert.equal(snapshot.accountCount, 100_000);
-  const lookUps = performance.now();
+  const lookUps = process.cpuUsage();
   for (let index = 0; index < 100_000; index++)
     assert.ok(snapshot.account(`user${index}@d${index % 500}.example`));
-  const found = performance.now() - lookUps;
-  t.diagnostic(`read in ${read.toFixed(0)} ms, 100,000 look-ups in ${found.toFixed(0)} ms`);
-  assert.ok(read < 10_000, `${read} ms`);
-  assert.ok(found < 2000, `${found} ms`);
-  assert.ok(existsSync(directories.config));
+  const found = cpuMs(lookUps);
+  t.diagnostic(`CPU time: read in ${read} ms, 100,000 look-ups in ${found} ms`);
+  assert.ok(read < 5000, `${read} ms`);
+  assert.ok(found < 1000, `${found} ms`);
 });
+
+function cpuMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return Math.round((user + system) / 1000);
+}

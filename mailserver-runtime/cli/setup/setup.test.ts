@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { afterEach, beforeEach, test } from "node:test";
 import { perform } from "../../admin/operations.ts";
 import { startAdminServer } from "../../admin/server.ts";
@@ -13,7 +12,8 @@ import { readStackObject } from "../../config/stack/files.ts";
 import { silentLog } from "../../net/log.ts";
 import { type Directories, directoriesBelow } from "../../settings/directories.ts";
 import { iecSize } from "./email-list.ts";
-import { setupCommand, setupCommands } from "./setup.ts";
+import { setupCommands } from "./setup.ts";
+import { setupIn } from "./setup-harness.ts";
 
 let root: string;
 let directories: Directories;
@@ -25,50 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function setup(
-  line: string,
-  options: { stdin?: string; env?: Record<string, string> } = {},
-): Promise<Outcome> {
-  let out = "";
-  let err = "";
-  const code = await setupCommand(
-    {
-      directories,
-      version: "1",
-      env: options.env ?? {},
-      stdin: Readable.from([options.stdin ?? ""]) as unknown as NodeJS.ReadableStream,
-      out: (text) => {
-        out += `${text}\n`;
-      },
-      err: (text) => {
-        err += `${text}\n`;
-      },
-    },
-    line.split(" ").filter((word) => word !== ""),
-  );
-  return { code, out, err };
-}
-
-const file = (name: string) => readFile(join(directories.config, name), "utf8");
-const put = (name: string, text: string) => writeFile(join(directories.config, name), text);
-
-/** Runs the command, which must fail with exit code 1 and say this. */
-async function fails(line: string, text: RegExp, options?: Parameters<typeof setup>[1]): Promise<void> {
-  const { code, err } = await setup(line, options);
-  assert.equal(code, 1, `${line}: ${err}`);
-  assert.match(err, text, line);
-}
-async function works(line: string, options?: Parameters<typeof setup>[1]): Promise<string> {
-  const { code, out, err } = await setup(line, options);
-  assert.equal(code, 0, `${line}: ${err}`);
-  return out;
-}
+const { setup, works, fails, file, put } = setupIn(() => directories);
 
 test("A command that does not exist ends with 2 and says so; help and no argument print every command with 0", async () => {
   for (const line of ["email", "email lisst", "nonsense", "email  add2 x"]) {
@@ -260,47 +217,6 @@ test("relay: port 25 by default, a second call replaces the first, exclude leave
   assert.equal(await file("postfix-sasl-password.cf"), "@example.org\t\tuser:p&ss/w:rd\n");
   await fails("relay add-domain example.org", /No relay host specified/);
   await fails("relay add-domain example.org host 99999", /not a host and a port/);
-});
-
-test("config dkim in OpenDKIM's layout: keys for all domains once, tables without doubles", async () => {
-  await works("email add ann@example.org x");
-  await put("postfix-virtual.cf", "info@alias.example ann@example.org\nroot ann@example.org\n");
-  await works("config dkim keysize 1024");
-  const key = await file("opendkim/keys/alias.example/mail.private");
-  await works("config dkim keysize 1024");
-  assert.equal(await file("opendkim/keys/alias.example/mail.private"), key);
-  assert.equal((await file("opendkim/KeyTable")).trim().split("\n").length, 2);
-  assert.match(
-    await file("opendkim/KeyTable"),
-    /^mail\._domainkey\.example\.org example\.org:mail:\/etc\/opendkim\/keys\/example\.org\/mail\.private\n/,
-  );
-  assert.match(await file("opendkim/SigningTable"), /^\*@example\.org mail\._domainkey\.example\.org\n/);
-  await works("config dkim keysize 1024 selector two domain a.example,b.example");
-  assert.equal((await file("opendkim/KeyTable")).trim().split("\n").length, 4);
-  assert.match(
-    await file("opendkim/keys/a.example/two.txt"),
-    /^two\._domainkey IN TXT \( "v=DKIM1; h=sha256; k=rsa; p=/,
-  );
-  await fails("config dkim keysize", /No keysize provided after 'keysize' argument/);
-  await fails("config dkim keysize 3000", /1024, 2048 or 4096/);
-  await fails("config dkim selector ../x", /is not a selector/);
-  await fails("config dkim colour blue", /Unknown options 'colour'/);
-});
-
-test("config dkim in rspamd's layout: no overwriting without --force, no keysize with ed25519", async () => {
-  const env = { ENABLE_RSPAMD: "1", OVERRIDE_HOSTNAME: "mail.example.org" };
-  assert.match(
-    await works("config dkim keytype ed25519", { env }),
-    /v=DKIM1; k=ed25519; p=[A-Za-z0-9+/]{43}=\n/,
-  );
-  const key = "rspamd/dkim/ed25519-mail-example.org.private.txt";
-  const first = await file(key);
-  await fails("config dkim keytype ed25519", /Not overwriting existing files/, { env });
-  await works("config dkim -f keytype ed25519", { env });
-  assert.notEqual(await file(key), first);
-  assert.match(await file("rspamd/override.d/dkim_signing.conf"), /selector = "mail"/);
-  await fails("config dkim keytype ed25519 keysize 2048", /does not accept the 'keysize'/, { env });
-  await fails("config dkim keytype dsa", /Unknown keytype 'dsa'/, { env });
 });
 
 test("What the stack declares is not changed here, except for passwords; the sentence names the owner (D5)", async () => {
