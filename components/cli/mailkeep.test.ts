@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,7 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { after, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -136,6 +137,23 @@ test("what is wrong is one sentence on standard error, and exit code 1", async (
   const damaged = await mailkeep(directory, ["up", "--yes"]);
   assert.equal(damaged.code, 1);
   assert.match(damaged.stderr, /cannot be used.*Nothing was written.*dev\.json\.bak/);
+});
+
+test("cancel removes the lock a dead process left, and says whose it was", async (context) => {
+  const directory = project(context);
+  const locks = join(directory, ".mailkeep", ".pulumi", "locks", "organization", "post", "dev");
+  mkdirSync(locks, { recursive: true });
+  const holder = {
+    pid: 4_194_303,
+    username: "anna",
+    hostname: hostname(),
+    timestamp: new Date().toISOString(),
+  };
+  writeFileSync(join(locks, "1.json"), JSON.stringify(holder));
+  const cancelled = await mailkeep(directory, ["cancel"]);
+  assert.deepEqual([cancelled.code, readdirSync(locks)], [0, []], cancelled.stderr);
+  assert.match(cancelled.stdout, /Removed the lock of pid 4194303 of anna on /);
+  assert.match((await mailkeep(directory, ["cancel"])).stdout, /Nothing holds stack 'dev'/);
 });
 
 test("the Pulumi CLI says 'unchanged' on the same stack, and mailkeep after it", {

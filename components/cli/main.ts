@@ -2,6 +2,7 @@
  * `mailkeep`, the command line: finds the command in the table, reads its options and runs it. What a person did
  * wrong is one sentence on standard error and exit code 1; a stack trace appears only for what must not happen.
  */
+import { textOf } from "../engine/errors.ts";
 import { type Command, parseArguments, UsageError, unknownName } from "./command.ts";
 import { commands } from "./commands.ts";
 import { commandHelp, overview } from "./help.ts";
@@ -16,7 +17,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (rest.includes("--help") || rest.includes("-h")) return print(commandHelp(command));
     return await command.run(parseArguments(command, rest));
   } catch (error) {
-    process.stderr.write(`mailkeep: ${sentence(error)}\n`);
+    process.stderr.write(`mailkeep: ${textOf(error)}\n`);
     if (error instanceof UsageError)
       process.stderr.write(`'mailkeep help${known(first) ? ` ${first}` : ""}' says what there is.\n`);
     return 1;
@@ -34,15 +35,6 @@ function find(name: string): Command {
       commands.map((candidate) => candidate.name),
     );
   return command;
-}
-
-/** Errors made for a person have a name of their own; anything else is a fault of the program, with its stack. */
-function sentence(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isFault = ["TypeError", "ReferenceError", "RangeError", "SyntaxError", "AssertionError"].includes(
-    error.name,
-  );
-  return isFault ? (error.stack ?? error.message) : error.message;
 }
 
 function print(text: string): number {

@@ -28,3 +28,16 @@ export class EngineError extends Error {
 
 /** What an error says to a person. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Errors of the language: a fault of a program, for which its stack is what helps. */
+const FAULTS = ["Error", "TypeError", "ReferenceError", "RangeError", "SyntaxError", "AssertionError"];
+
+/**
+ * What to show of an error: the message where somebody made it for a person, which an error with a name of its own
+ * or a code says, and the stack of a fault.
+ */
+export function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isFault = FAULTS.includes(error.name) && !("code" in error);
+  return isFault ? (error.stack ?? error.message) : error.message;
+}

@@ -49,6 +49,8 @@ export interface OperationResult {
   outputs: PropertyMap;
   /** Whether anything was done or would be. */
   changed: boolean;
+  /** Whether the state was written or would be: outputs and options change without a step. */
+  stateChanged: boolean;
 }
 
 const PARALLEL_STEPS = 16;
@@ -160,7 +162,7 @@ async function change(
     });
     const succeeded = await work({ ...operation, emit: tally.emit }, snapshot);
     if (snapshot.changed || !exists) await snapshot.write();
-    const result = tally.result(snapshot, succeeded);
+    const result = tally.result(snapshot, succeeded, wrote);
     if (wrote) {
       await files.finish({
         kind,
@@ -253,13 +255,14 @@ class Tally {
     this.#counts[op] = (this.#counts[op] ?? 0) + 1;
   }
 
-  result(snapshot: Snapshot, succeeded = true): OperationResult {
+  result(snapshot: Snapshot, succeeded = true, wrote = false): OperationResult {
     return {
       succeeded: succeeded && !this.#failed,
       counts: { ...this.#counts },
       seconds: (performance.now() - this.#began) / 1000,
       outputs: stackOutputs(snapshot.deployment().resources),
       changed: Object.keys(this.#counts).some((op) => !QUIET.includes(op as StepOp)),
+      stateChanged: wrote || snapshot.changed,
     };
   }
 }

@@ -4,6 +4,7 @@
  */
 import { format } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
+import { textOf } from "./errors.ts";
 import type { EmitEvent, Severity } from "./events.ts";
 import type { Monitor } from "./monitor.ts";
 
@@ -57,11 +58,10 @@ export async function runProgram(monitor: Monitor, run: ProgramRun, emit: EmitEv
   }
 }
 
-/** An error of the program: its message where the SDK or the program made it for a person, else with its stack. */
+/** An error of the program: the SDK has errors for a person too, without a name of their own. */
 function describe(error: unknown): string {
   if (pulumi.RunError.isInstance(error) || pulumi.ResourceError.isInstance(error)) return error.message;
-  if (!(error instanceof Error)) return format(error);
-  return `the program failed: ${error.stack ?? error.message}`;
+  return textOf(error);
 }
 
 /** Turns what the program prints into diagnostics, until the returned function is called. */

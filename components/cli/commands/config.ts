@@ -33,6 +33,7 @@ export const config: Command = {
       return 0;
     }
     const text = value ?? (await readStandardInput(key));
+    await checkPlace(workspace, place, options.secret === true, text);
     const file = await workspace.set(
       place.key,
       place.path,
@@ -62,6 +63,22 @@ async function placeOf(project: string, key: string, isPath: boolean): Promise<P
     key: qualifyKey(name, project),
     path: cut < 0 ? [] : parsePath(key.slice(cut).replace(/^\./, "")),
   };
+}
+
+/** Refuses what `up` would refuse: an unknown key, a secret in the structure. */
+async function checkPlace(
+  workspace: Workspace,
+  { key, path }: Place,
+  secret: boolean,
+  text: string,
+): Promise<void> {
+  const [{ checkConfigRules }, { setPath }] = await Promise.all([
+    import("../config-rules.ts"),
+    import("../../engine/property-path.ts"),
+  ]);
+  const raw: Record<string, unknown> = {};
+  setPath(raw, [key, ...path], secret ? { secure: "" } : text);
+  checkConfigRules(workspace.project, workspace.stack, raw);
 }
 
 /** With --path, as in Pulumi, `true`, `false` and whole numbers keep their type. */

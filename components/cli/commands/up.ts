@@ -23,6 +23,7 @@ export const up: Command = {
     if (!options.yes) {
       const planned = await runPreview({ stack, display: displayFor("preview", options) });
       if (!planned.succeeded) return EXIT.failed;
+      if (!planned.changed && !planned.stateChanged) return EXIT.done;
       if (planned.changed && !(await confirm(`Do this on stack '${stack}'?`))) return EXIT.failed;
     }
     const result = await interruptible((signal) =>

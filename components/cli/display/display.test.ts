@@ -55,6 +55,7 @@ const EVENTS: EngineEvent[] = [
 const RESULT: OperationResult = {
   succeeded: true,
   changed: true,
+  stateChanged: true,
   seconds: 1.5,
   counts: { same: 2, update: 1, create: 1, "delete-replaced": 1 },
   outputs: { host: "mx1", password: secret(PASSWORD), nested: { deep: secret(PASSWORD) } },

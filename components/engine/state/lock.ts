@@ -152,10 +152,10 @@ export async function takeLock(directory: string, stack: string): Promise<Lock> 
   for (;;) {
     const rivals = await others(path);
     if (rivals.length === 0) return { takenOver, release };
-    const earlier = rivals.some(
-      (rival) =>
-        rival.holder !== undefined && `${rival.holder.timestamp} ${rival.path}` < `${timestamp} ${path}`,
-    );
+    const earlier = rivals.some(({ holder: rival, path: other }) => {
+      const ahead = rival === undefined ? 0 : Date.parse(rival.timestamp) - Date.parse(timestamp);
+      return ahead < 0 || (ahead === 0 && other < path);
+    });
     if (earlier || Date.now() > deadline) {
       await release();
       throw lockedError(stack, rivals);
