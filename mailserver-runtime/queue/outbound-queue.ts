@@ -12,21 +12,14 @@
  * journal's line for it, which SMTP cannot avoid (RFC 5321 §6.1).
  */
 import { setMaxListeners } from "node:events";
-import type { ConnectionOptions } from "node:tls";
-import type { Resolver } from "../dns/resolver.ts";
 import { domainOf } from "../message/address.ts";
-import { memoryContent } from "../message/content.ts";
-import { parseHeaders } from "../message/headers.ts";
-import { buildReport, type ReportedRecipient } from "../message/report.ts";
+import type { ReportedRecipient } from "../message/report.ts";
 import type { Log } from "../net/log.ts";
-import type { Refusal } from "../routing/route.ts";
-import type { Settings } from "../settings/schema.ts";
-import { type SmtpSession, standardTimeouts, type Timeouts } from "./client/session.ts";
-import type { Target } from "./client/targets.ts";
-import type { TlsPolicy } from "./client/tls-policy.ts";
+import { Agenda } from "./agenda.ts";
+import { type SmtpSession, standardTimeouts } from "./client/session.ts";
 import { attempt, type DeliveryContext } from "./delivery.ts";
 import { type Destination, destinationKey } from "./destination.ts";
-import { DueHeap } from "./due-heap.ts";
+import { FreshBytes } from "./fresh-bytes.ts";
 import { Lane } from "./lane.ts";
 import {
   applyRecord,
@@ -40,53 +33,14 @@ import {
   wantsSmtpUtf8,
 } from "./message-state.ts";
 import { delayNotices, finalNotices } from "./notices.ts";
+import type { QueueOptions } from "./options.ts";
 import type { OutboundQueue, QueueEntry, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
-import type { Relay } from "./relay.ts";
 import { expiresAt, isLate, nextAttempt } from "./schedule.ts";
+import { reportFor } from "./sender-report.ts";
 import { QueueError, Spool } from "./spool.ts";
 
-export interface QueueOptions {
-  /** The spool; made where it is not there yet. */
-  readonly directory: string;
-  readonly resolver: Resolver;
-  readonly settings: () => Settings;
-  readonly log: Log;
-  /**
-   * Takes a report for a message's sender and makes it durable before it resolves: routes its recipient, delivers to a
-   * local account, or calls `enqueue`. Without it reports go into this queue.
-   */
-  readonly report?: (submission: QueueSubmission) => Promise<void>;
-  /**
-   * Delivers to mailboxes of this server what was queued because their store failed (DESIGN D8). Without it such mail
-   * would go to the domain's MX, which is this server.
-   */
-  readonly local?: LocalDelivery;
-  /** The relay for a recipient; undefined: its MX. */
-  readonly relayFor?: (from: string, recipient: string) => Relay | undefined;
-  /** Whether connecting there would reach this server's own MX listener. */
-  readonly isOurself?: (address: string, port: number) => boolean;
-  /** What TLS a host must offer; opportunistic where nothing is said. */
-  readonly tlsPolicy?: (domain: string, target: Target) => Promise<TlsPolicy>;
-  /** Authorities trusted beside the system's, PEM. */
-  readonly ca?: ConnectionOptions["ca"];
-  readonly timeouts?: Timeouts;
-  /** Milliseconds since the epoch. */
-  readonly clock?: () => number;
-  /** 0 ≤ x < 1. */
-  readonly random?: () => number;
-}
-
-/** The way back into this server's own mailboxes. */
-export interface LocalDelivery {
-  /** Whether a domain's mailboxes are here. */
-  readonly hosts: (domain: string) => boolean;
-  /**
-   * Delivers to one recipient, durable when it resolves. A recipient that is not there any more is answered with the
-   * refusal, and its sender is told; a store that fails rejects, and is tried again.
-   */
-  readonly deliver: (submission: QueueSubmission) => Promise<Pick<Refusal, "status" | "text"> | undefined>;
-}
+export type { LocalDelivery, QueueOptions } from "./options.ts";
 
 /** Connections in total. */
 const MAX_CONNECTIONS = 100;
@@ -96,13 +50,8 @@ const LINGER_MS = 1000;
 const FAIR_SHARE = 50;
 /** Octets of just queued messages kept in memory for their first attempt. */
 const FRESH_BYTES = 8 * 1024 * 1024;
-/** The clock is looked at this often at least: it may be set, or have stood still while the machine slept. */
-const LONGEST_TIMER_MS = 60_000;
 /** Attempted again when telling the sender failed, or the spool could not be read. */
 const REPAIR_MS = 60_000;
-/** The most of an original that goes back whole with a report. */
-const WHOLE_ORIGINAL_BYTES = 1024 * 1024;
-const HEADERS_BYTES = 256 * 1024;
 
 interface Entry {
   readonly id: string;
@@ -130,19 +79,15 @@ export class RunningQueue implements OutboundQueue {
   readonly #clock: () => number;
   readonly #random: () => number;
   readonly #entries = new Map<string, Entry>();
-  readonly #heap = new DueHeap<Entry>();
+  readonly #agenda: Agenda<Entry>;
   readonly #lanes = new Map<string, Lane<Entry>>();
   readonly #stop = new AbortController();
   readonly #working = new Set<Promise<unknown>>();
   readonly #counts = zeroCounts();
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #soon: NodeJS.Immediate | undefined;
   #closing = false;
   #pruneAt = 256;
   /** The bytes of small messages that are being delivered, or came in a moment ago and will be at once. */
-  readonly #fresh = new Map<string, readonly Buffer[]>();
-  #freshBytes = 0;
+  readonly #fresh = new FreshBytes();
 
   constructor(options: QueueOptions, spool: Spool) {
     this.#options = options;
@@ -150,6 +95,7 @@ export class RunningQueue implements OutboundQueue {
     this.#log = options.log;
     this.#clock = options.clock ?? Date.now;
     this.#random = options.random ?? Math.random;
+    this.#agenda = new Agenda(this.#clock, (entry, at) => this.#onDue(entry, at));
     // Every connection listens for the end.
     setMaxListeners(0, this.#stop.signal);
   }
@@ -250,7 +196,7 @@ export class RunningQueue implements OutboundQueue {
   /** Takes a message out without telling its sender. One that is being sent right now may still arrive. */
   async remove(id: string): Promise<boolean> {
     if (!this.#entries.delete(id)) return false;
-    this.#dropFresh(id);
+    this.#fresh.drop(id);
     this.#counts.removed += 1;
     this.#log.warn({ id }, "removed from the queue by an operator");
     return this.#spool.remove(id);
@@ -258,8 +204,7 @@ export class RunningQueue implements OutboundQueue {
 
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#timer);
-    clearImmediate(this.#soon);
+    this.#agenda.close();
     for (const lane of this.#lanes.values()) lane.dismiss();
     const patience = setTimeout(() => this.#stop.abort(), graceMs);
     while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
@@ -293,54 +238,20 @@ export class RunningQueue implements OutboundQueue {
 
   #keepFresh(entry: Entry, header: StoredHeader, { prefix, content }: QueueSubmission): void {
     const size = header.prefixSize + header.contentSize;
-    if (content.buffer === undefined || this.#freshBytes + size > FRESH_BYTES) return;
+    if (content.buffer === undefined || this.#fresh.size + size > FRESH_BYTES) return;
     entry.state = replay(header, []);
-    this.#setFresh(entry.id, [prefix, content.buffer]);
-  }
-
-  #setFresh(id: string, pieces: readonly Buffer[]): void {
-    this.#dropFresh(id);
-    this.#fresh.set(id, pieces);
-    for (const piece of pieces) this.#freshBytes += piece.length;
-  }
-
-  #dropFresh(id: string): void {
-    for (const piece of this.#fresh.get(id) ?? []) this.#freshBytes -= piece.length;
-    this.#fresh.delete(id);
+    this.#fresh.set(entry.id, [prefix, content.buffer]);
   }
 
   #schedule(entry: Entry, at: number): void {
     entry.dueAt = at;
-    this.#heap.add(at, entry);
-    this.#armTimer();
+    this.#agenda.add(at, entry);
   }
 
-  #armTimer(): void {
-    const first = this.#heap.first;
-    if (first === undefined || this.#closing) return;
-    const wait = Math.min(first - this.#clock(), LONGEST_TIMER_MS);
-    if (wait <= 0) {
-      this.#soon ??= setImmediate(() => this.#onTime());
-      return;
-    }
-    if (first >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = first;
-    this.#timer = setTimeout(() => this.#onTime(), wait);
-  }
-
-  #onTime(): void {
-    clearTimeout(this.#timer);
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#soon = undefined;
-    const now = this.#clock();
-    for (let due = this.#heap.take(now); due !== undefined; due = this.#heap.take(now)) {
-      const entry = due.value;
-      // Rescheduled since, removed, or under way: this mark in the heap is out of date.
-      const current = this.#entries.get(entry.id) === entry && entry.dueAt === due.at;
-      if (current && !entry.held && entry.open === 0) this.#track(this.#beginRound(entry));
-    }
-    this.#armTimer();
+  #onDue(entry: Entry, at: number): void {
+    // Rescheduled since, removed, or under way: this mark in the agenda is out of date.
+    const current = this.#entries.get(entry.id) === entry && entry.dueAt === at;
+    if (current && !entry.held && entry.open === 0) this.#track(this.#beginRound(entry));
   }
 
   /** Puts a message before each of its destinations. */
@@ -576,7 +487,7 @@ export class RunningQueue implements OutboundQueue {
     // Another destination of the same round may have read it meanwhile, and gone on from there.
     if (entry.state !== undefined || loaded === undefined) return entry.state;
     entry.state = loaded.state;
-    if (loaded.bytes !== undefined) this.#setFresh(entry.id, [loaded.bytes]);
+    if (loaded.bytes !== undefined) this.#fresh.set(entry.id, [loaded.bytes]);
     return entry.state;
   }
 
@@ -595,7 +506,7 @@ export class RunningQueue implements OutboundQueue {
     } finally {
       entry.open = 0;
       entry.state = undefined;
-      this.#dropFresh(entry.id);
+      this.#fresh.drop(entry.id);
     }
   }
 
@@ -645,51 +556,17 @@ export class RunningQueue implements OutboundQueue {
     return entry.state;
   }
 
-  /** Sends a report to a message's sender. */
+  /** Tells a message's sender; durable when it resolves. */
   async #tell(state: MessageState, recipients: readonly ReportedRecipient[]): Promise<void> {
-    const { id, envelope, queuedAt, hops, prefixSize, contentSize } = state.header;
-    const { hostname } = this.#options.settings();
-    const failed = recipients.some(({ action }) => action === "failed");
-    const whole = failed && envelope.ret === "FULL" && prefixSize + contentSize <= WHOLE_ORIGINAL_BYTES;
-    const report = buildReport({
-      hostname,
-      to: envelope.from,
-      recipients,
-      arrivedAt: queuedAt,
-      envid: envelope.envid,
-      queueId: id,
-      original: await this.#original(state, whole),
-      whole,
+    const { id, envelope } = state.header;
+    const submission = await reportFor(state, recipients, this.#spool.content(state.header), {
+      hostname: this.#options.settings().hostname,
       now: this.#clock(),
     });
-    const submission: QueueSubmission = {
-      envelope: {
-        from: "",
-        recipients: [{ address: envelope.from, notify: ["NEVER"] }],
-        smtpUtf8: report.utf8,
-        body: report.eightBit ? "8BITMIME" : "7BIT",
-      },
-      prefix: Buffer.alloc(0),
-      content: memoryContent(report.bytes),
-      hops: (hops ?? 0) + 1,
-    };
     if (this.#options.report === undefined) await this.enqueue(submission);
     else await this.#options.report(submission);
     this.#counts.reports += 1;
     this.#log.info({ id, to: envelope.from, actions: recipients.map(({ action }) => action) }, "sender told");
-  }
-
-  async #original(state: MessageState, whole: boolean): Promise<Buffer> {
-    const limit = whole ? WHOLE_ORIGINAL_BYTES : HEADERS_BYTES;
-    const pieces: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.#spool.chunks(state.header)) {
-      pieces.push(chunk);
-      size += chunk.length;
-      if (size >= limit) break;
-    }
-    const bytes = Buffer.concat(pieces);
-    return whole ? bytes : bytes.subarray(0, parseHeaders(bytes).end);
   }
 
   #track(work: Promise<unknown>): void {
