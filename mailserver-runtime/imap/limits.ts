@@ -30,7 +30,8 @@ export interface ImapLimits {
 }
 
 export const defaultLimits: ImapLimits = {
-  line: 64 * 1024,
+  // Below 64 KiB, where a connection stops reading ahead: a longer line must be seen to be refused.
+  line: 65_000,
   literal: 64 * 1024,
   command: 256 * 1024,
   message: 10_240_000,
