@@ -9,7 +9,7 @@
  * kept, the client is told so at once.
  */
 import type { MessageContent } from "../message/content.ts";
-import type { EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
+import type { Envelope, EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
 import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session } from "./session.ts";
@@ -24,6 +24,8 @@ export interface DurableMessage {
   /** What local copies hold. */
   readonly content: MessageContent;
   readonly local: readonly LocalCopy[];
+  /** Reverse-path as the client gave it; a forward's own may differ (SRS). */
+  readonly from: string;
   /** Who gets it through the queue; the envelope's recipients may be empty. */
   readonly queued: QueueSubmission;
 }
@@ -40,7 +42,7 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   const remote = message.queued.envelope.recipients;
   let queueId: string | undefined;
   try {
-    if (remote.length > 0) queueId = await enqueue(session, message, remote);
+    if (remote.length > 0) queueId = await enqueue(session, message, message.queued.envelope);
   } catch (error) {
     return { ok: false, reply: queueFailure(session, message, error) };
   }
@@ -55,7 +57,8 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   const failed = new Set(failures.map(({ account }) => account));
   const again = message.local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
   try {
-    const requeuedId = await enqueue(session, message, again);
+    const envelope = { ...message.queued.envelope, from: message.from, recipients: again };
+    const requeuedId = await enqueue(session, message, envelope);
     return { ok: true, queueId: queueId ?? requeuedId, stored, requeued: again.length };
   } catch (error) {
     const reply = queueFailure(session, message, error);
@@ -70,14 +73,8 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   }
 }
 
-async function enqueue(
-  session: Session,
-  message: DurableMessage,
-  recipients: readonly EnvelopeRecipient[],
-): Promise<string> {
-  const { queued } = message;
-  const envelope = { ...queued.envelope, recipients };
-  return (await session.services.queue.enqueue({ ...queued, envelope })).id;
+async function enqueue(session: Session, message: DurableMessage, envelope: Envelope): Promise<string> {
+  return (await session.services.queue.enqueue({ ...message.queued, envelope })).id;
 }
 async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
   try {

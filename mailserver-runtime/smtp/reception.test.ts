@@ -181,6 +181,22 @@ test("a copy that fails beside one that was stored is queued from the same bytes
   );
 });
 
+test("a forward leaves under the rewritten reverse-path, a requeued local copy under its own (SRS)", async (t) => {
+  const { answer, server } = await send(t, ["sales@example.org", "away@example.org"], small, {
+    forwardSender: (from) => `srs0=${from.replace("@", "=")}@example.org`,
+    prepare: ({ failures }) => failures.set("bob@example.org", unavailable),
+  });
+  assert.match(answer, /^250/);
+  assert.match(server.stored[0]!.prefix, /^Return-Path: <x@y\.test>/);
+  assert.deepEqual(
+    server.queued.map(({ envelope }) => [envelope.from, envelope.recipients.map(({ address }) => address)]),
+    [
+      ["srs0=x=y.test@example.org", ["away@elsewhere.test"]],
+      ["x@y.test", ["bob@example.org"]],
+    ],
+  );
+});
+
 test("when a failed copy cannot be queued either, the queued part is withdrawn and the client keeps the message (D8)", async (t) => {
   const { answer, server } = await send(t, ["both@example.org"], small, {
     prepare: ({ failures }) => {

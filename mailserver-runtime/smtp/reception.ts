@@ -84,11 +84,12 @@ export async function receiveMail(
   const durable = await makeDurable(session, {
     id,
     receivedAt,
+    from,
     content,
     local,
     queued: {
       envelope: {
-        from,
+        from: session.services.forwardSender?.(from) ?? from,
         recipients: junk
           ? []
           : forwards.flatMap(({ recipient, route }) =>

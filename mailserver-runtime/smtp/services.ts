@@ -33,6 +33,8 @@ export interface SmtpServices {
     senderDomain: string,
     route: Extract<Route, { readonly kind: "local" }>,
   ) => boolean;
+  /** The reverse-path of a message that an alias sends on to another host (`routing/srs.ts`); default: unchanged. */
+  readonly forwardSender?: (reversePath: string) => string;
   readonly spool: SpoolOptions;
   readonly limits?: Partial<SmtpLimits>;
   readonly log: Log;

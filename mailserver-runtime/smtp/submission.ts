@@ -83,6 +83,7 @@ export async function submitMail(
   const durable = await makeDurable(session, {
     id,
     receivedAt,
+    from,
     content,
     local,
     queued: {
