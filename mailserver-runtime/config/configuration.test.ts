@@ -143,6 +143,19 @@ test("A file that breaks keeps its last good content and names file, line and re
   assert.deepEqual(good.problems, []);
 });
 
+test("A first version with a mistake counts by its good lines, also where there was no file before", async () => {
+  const configuration = await opened();
+  await put("postfix-accounts.cf", `nonsense\nann@example.org|${hash}\n`);
+  const first = await configuration.reload();
+  assert.ok(first.account("ann@example.org"));
+  assert.deepEqual(
+    first.problems.map(({ line }) => line),
+    [1],
+  );
+  await put("postfix-accounts.cf", `nonsense\nann@example.org|${hash}\nbob@example.org|${hash}\n`);
+  assert.ok((await configuration.reload()).account("bob@example.org"));
+});
+
 test("Broken settings keep the last good ones while running, and stop a start with file and key named", async () => {
   await put("stack/settings.json", { owner: "urn:s", settings: { hostname: "a.example.org" } });
   const configuration = await opened();

@@ -56,7 +56,9 @@ export function lineSource<Entry>(
       }));
       // Until a version was good there is nothing better than the lines that can be understood.
       if (read.problems.length === 0 || !good) current = read;
-      good ||= read.problems.length === 0;
+      // A missing file is no version: what comes after it is judged as the first one is.
+      if (now.stats === undefined) good = false;
+      else good ||= read.problems.length === 0;
       return true;
     },
   };

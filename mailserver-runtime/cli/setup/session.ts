@@ -91,15 +91,17 @@ async function performAnywhere<N extends OperationName>(
   }
 }
 
-/** Puts a change into force now, where a server runs; without one there is nothing to tell. */
-export async function tellServer({ directories }: SetupSession): Promise<void> {
-  const client = await connectAdmin(directories.run);
+/**
+ * Puts a change into force now, where a server runs; without one there is nothing to tell. A file that is
+ * broken elsewhere keeps the change from taking effect, so what is wrong is said.
+ */
+export async function tellServer(session: SetupSession): Promise<void> {
+  const client = await connectAdmin(session.directories.run);
   if (client === undefined) return;
-  try {
-    await client.ask(JSON.stringify({ operation: "reload", request: {} }));
-  } finally {
-    client.close();
-  }
+  client.close();
+  await session.perform("reload", {});
+  const { problems } = await session.perform("status", {});
+  for (const { file, line, reason } of problems.slice(0, 5)) session.warn(`${file}:${line}: ${reason}`);
 }
 
 /** @throws {CommandError} when the stack declares this address: its owner is named, and where to change it. */

@@ -276,6 +276,8 @@ test("With a server running, a change is in force there when the command ends, a
   try {
     await works("email add ann@example.org secret");
     assert.ok(configuration.current().account("ann@example.org"));
+    await put("postfix-virtual.cf", "alone@example.org\n");
+    assert.match((await setup("quota set ann@example.org 5M")).err, /postfix-virtual\.cf:1: .*no target/);
     await mkdir(join(directories.mail, "example.org/ann/new"), { recursive: true });
     await writeFile(join(directories.mail, "example.org/ann/new/1"), "mail");
     assert.match(await works("email del -y ann@example.org"), /Mailbox deleted \(1 messages\)/);
