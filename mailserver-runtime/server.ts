@@ -159,10 +159,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         port: listening.port,
       }));
 
+    async function reloadFiles(): Promise<void> {
+      await Promise.all([tls.reload(), nameServer?.reload()]);
+      // Zones served here may say something else now; what is asked elsewhere is only asked once more.
+      resolver.flush();
+    }
     async function reload(): Promise<void> {
       output.reopen();
       await configuration.reload();
-      await Promise.all([tls.reload(), nameServer?.reload()]);
+      await reloadFiles();
     }
     const live: LiveServer = {
       configuration,
@@ -173,7 +178,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         entries: (await queue.list()).map((entry) => ({ ...entry, recipients: [...entry.recipients] })),
       }),
       queueRetry: async (id) => ({ retried: await queue.retry(id) }),
-      reload: () => Promise.all([tls.reload(), nameServer?.reload()]),
+      reload: reloadFiles,
       stop: options.onStopRequested,
     };
     const admin: AdminServer = await startAdminServer({ directories, version, live, log });

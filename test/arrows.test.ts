@@ -27,10 +27,11 @@ function sources(): string[] {
 }
 /** Imports of a file: relative ones resolved to a path from the root, packages by their name. */
 function importsOf(file: string): Import[] {
-  const text = fs.readFileSync(path.join(root, file), "utf8").replace(/^\s*(\*|\/\/).*$/gm, "");
-  const specifiers = [...text.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(
-    (found) => found[1]!,
-  );
+  const text = fs.readFileSync(path.join(root, file), "utf8");
+  // Statements that begin a line, and calls of import(): what stands in a comment or a string is no import.
+  const statements = text.matchAll(/^(?:import|export)\b(?:[^"';]*?\bfrom)?\s*["']([^"'\n]+)["']/gm);
+  const calls = text.matchAll(/(?<!\*.*)\bimport\(\s*["']([^"'\n]+)["']\s*\)/g);
+  const specifiers = [...statements, ...calls].map((found) => found[1]!);
   return specifiers.map((to) => ({
     from: file,
     to: to.startsWith(".") ? path.relative(root, path.resolve(root, path.dirname(file), to)) : to,
