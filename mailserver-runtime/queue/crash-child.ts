@@ -38,6 +38,7 @@ const queue = await openQueue({
 const say = (line: string): void => {
   writeSync(1, `${line}\n`);
 };
+await queue.loaded;
 say("ready");
 if (mode === "drain") {
   while (queue.counts().messages > 0) await new Promise((resolve) => setTimeout(resolve, 20));

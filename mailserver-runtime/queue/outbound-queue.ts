@@ -65,11 +65,13 @@ interface Entry {
   state: MessageState | undefined;
 }
 
-/** Opens the queue and begins to deliver what is in it. */
+/**
+ * Opens the queue. What an earlier process left in it is read and delivered from now on, beside new mail: a server with a
+ * full queue is not later at its ports than one with an empty one. `loaded` says when all of it is known.
+ */
 export async function openQueue(options: QueueOptions): Promise<RunningQueue> {
-  const queue = new RunningQueue(options, await Spool.open(options.directory));
-  await queue.load();
-  return queue;
+  const spool = await Spool.open(options.directory);
+  return new RunningQueue(options, spool, await spool.ids());
 }
 
 export class RunningQueue implements OutboundQueue {
@@ -89,7 +91,10 @@ export class RunningQueue implements OutboundQueue {
   /** The bytes of small messages that are being delivered, or came in a moment ago and will be at once. */
   readonly #fresh = new FreshBytes();
 
-  constructor(options: QueueOptions, spool: Spool) {
+  /** Resolves when what an earlier process left is in the index. */
+  readonly loaded: Promise<void>;
+
+  constructor(options: QueueOptions, spool: Spool, found: readonly string[]) {
     this.#options = options;
     this.#spool = spool;
     this.#log = options.log;
@@ -98,6 +103,8 @@ export class RunningQueue implements OutboundQueue {
     this.#agenda = new Agenda(this.#clock, (entry, at) => this.#onDue(entry, at));
     // Every connection listens for the end.
     setMaxListeners(0, this.#stop.signal);
+    this.loaded = this.#load([...found]);
+    this.#track(this.loaded);
   }
 
   /** The figures as they are now; the object does not change. */
@@ -108,20 +115,6 @@ export class RunningQueue implements OutboundQueue {
       held: [...this.#entries.values()].filter((entry) => entry.held).length,
       destinations: this.#lanes.size,
     };
-  }
-
-  /** Reads the index. Messages that cannot be read are named in the log and left where they are. */
-  async load(): Promise<void> {
-    const ids = [...(await this.#spool.ids())];
-    const readers = Array.from({ length: 16 }, async () => {
-      for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
-        const state = await this.#spool.state(id);
-        if (state === undefined)
-          this.#log.error({ id }, "a file in the queue is no message of ours; left alone");
-        else this.#admit(state);
-      }
-    });
-    await Promise.all(readers);
   }
 
   async enqueue(submission: QueueSubmission): Promise<{ readonly id: string }> {
@@ -174,6 +167,7 @@ export class RunningQueue implements OutboundQueue {
   }
 
   async retry(id?: string): Promise<number> {
+    await this.loaded;
     const entries = id === undefined ? [...this.#entries.values()] : [this.#entries.get(id)];
     let count = 0;
     for (const lane of this.#lanes.values()) lane.wake();
@@ -195,6 +189,7 @@ export class RunningQueue implements OutboundQueue {
 
   /** Takes a message out without telling its sender. One that is being sent right now may still arrive. */
   async remove(id: string): Promise<boolean> {
+    await this.loaded;
     if (!this.#entries.delete(id)) return false;
     this.#fresh.drop(id);
     this.#counts.removed += 1;
@@ -212,7 +207,29 @@ export class RunningQueue implements OutboundQueue {
     await this.#spool.close();
   }
 
+  /** Reads the index. Messages that cannot be read are named in the log and left where they are. */
+  async #load(ids: string[]): Promise<void> {
+    const read = async (id: string): Promise<void> => {
+      try {
+        const state = await this.#spool.state(id);
+        if (state === undefined)
+          this.#log.error({ id }, "a file in the queue is no message of ours; left alone");
+        else this.#admit(state);
+      } catch (error) {
+        this.#log.error(
+          { id, error: String(error) },
+          "a queued message cannot be read; left until the next start",
+        );
+      }
+    };
+    const readers = Array.from({ length: 8 }, async () => {
+      for (let id = ids.shift(); id !== undefined && !this.#closing; id = ids.shift()) await read(id);
+    });
+    await Promise.all(readers);
+  }
+
   async #setHeld(id: string, held: boolean): Promise<boolean> {
+    await this.loaded;
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.held === held) return false;
     entry.held = held;
@@ -333,7 +350,8 @@ export class RunningQueue implements OutboundQueue {
   ): Promise<SmtpSession | undefined> {
     let session = open;
     try {
-      const state = entry.held || this.#entries.get(entry.id) !== entry ? undefined : await this.#load(entry);
+      const state =
+        entry.held || this.#entries.get(entry.id) !== entry ? undefined : await this.#stateOf(entry);
       const recipients = (state?.recipients ?? []).filter(
         (recipient) =>
           recipient.status === "waiting" &&
@@ -476,7 +494,7 @@ export class RunningQueue implements OutboundQueue {
   }
 
   /** The state of an entry whose round is open; entries that cannot be read wait, and those that are gone are dropped. */
-  async #load(entry: Entry): Promise<MessageState | undefined> {
+  async #stateOf(entry: Entry): Promise<MessageState | undefined> {
     if (entry.state !== undefined) return entry.state;
     const loaded = await this.#spool.load(entry.id);
     if (this.#entries.get(entry.id) !== entry) return undefined;
@@ -498,7 +516,7 @@ export class RunningQueue implements OutboundQueue {
     if (this.#entries.get(entry.id) !== entry) return;
     entry.open = 1;
     try {
-      const state = await this.#load(entry);
+      const state = await this.#stateOf(entry);
       if (state !== undefined && !this.#stop.signal.aborted) await this.#closeRound(entry, state);
     } catch (error) {
       this.#log.error({ id: entry.id, error: String(error) }, "a round could not be closed; tried again");

@@ -61,6 +61,7 @@ export async function testQueue(
     ...rest,
     directory,
   });
+  await queue.loaded;
   context.after(async () => {
     await queue.close(0);
     await rm(directory, { recursive: true, force: true });

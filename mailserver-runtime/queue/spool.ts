@@ -53,9 +53,18 @@ export class QueueError extends Error {
 const CHUNK_BYTES = 64 * 1024;
 /** Read at once of a message's file: the header line, and most messages whole. */
 const FRONT_BYTES = 16 * 1024;
+/** Read at once where only the header line is wanted. */
+const HEADER_BYTES = 2 * 1024;
 /** A header with 1,000 long recipients stays far below. */
 const MAX_HEADER_LINE = 8 * 1024 * 1024;
 const ID = /^[0-9a-z]{9}-[0-9a-f]{10}$/;
+
+/** A message as it was read. */
+export interface Loaded {
+  readonly state: MessageState;
+  /** Prefix and content, where they were small enough to come along. */
+  readonly bytes: Buffer | undefined;
+}
 
 export class Spool {
   readonly #directory: string;
@@ -138,14 +147,16 @@ export class Spool {
 
   /** A message's state from its files; undefined when it is gone, or no message of ours. */
   async state(id: string): Promise<MessageState | undefined> {
-    return (await this.load(id))?.state;
+    return (await this.#read(id, HEADER_BYTES))?.state;
   }
 
   /** The state, and with it the prefix and content in one piece where the message is small. */
-  async load(
-    id: string,
-  ): Promise<{ readonly state: MessageState; readonly bytes: Buffer | undefined } | undefined> {
-    const front = await this.#front(id);
+  load(id: string): Promise<Loaded | undefined> {
+    return this.#read(id, FRONT_BYTES);
+  }
+
+  async #read(id: string, length: number): Promise<Loaded | undefined> {
+    const front = await this.#front(id, length);
     const header = front === undefined ? undefined : parseHeader(front.line);
     if (front === undefined || header?.id !== id) return undefined;
     // A journal that is there and cannot be read is an error: without it, who has the mail would get it again.
@@ -234,7 +245,10 @@ export class Spool {
   }
 
   /** The header line, and what was read behind it: all the rest of a small message. */
-  async #front(id: string): Promise<{ readonly line: string; readonly rest: Buffer } | undefined> {
+  async #front(
+    id: string,
+    first: number,
+  ): Promise<{ readonly line: string; readonly rest: Buffer } | undefined> {
     if (!ID.test(id)) return undefined;
     let handle: FileHandle;
     try {
@@ -244,7 +258,7 @@ export class Spool {
       throw storageError(error);
     }
     try {
-      for (let length = FRONT_BYTES; length <= MAX_HEADER_LINE; length *= 8) {
+      for (let length = first; length <= MAX_HEADER_LINE; length *= 8) {
         const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, 0);
         const bytes = buffer.subarray(0, bytesRead);
         const newline = bytes.indexOf(10);
