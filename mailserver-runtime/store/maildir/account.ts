@@ -132,6 +132,16 @@ export class MaildirAccount implements AccountStore {
     }
     return { disk, directory: this.#path(disk) };
   }
+  /** Makes a folder again that was there and is not any more. Throws "unavailable" when the volume is away. */
+  async restoreFolder(disk: string): Promise<void> {
+    this.#context.volume.check();
+    await this.#mailboxes.close(disk);
+    this.#existing.clear();
+    await this.#folders.run(async () => {
+      await this.#ensure("");
+      await this.#ensure(disk);
+    });
+  }
   /** A delivered file is in place and synced: it is shown at once where somebody has the mailbox open. */
   delivered(disk: string, file: string, facts: { readonly size: number; readonly date: number }): void {
     const mailbox = this.#mailboxes.get(disk);

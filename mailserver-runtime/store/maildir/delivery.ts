@@ -6,7 +6,7 @@ import { linkSync, renameSync } from "node:fs";
 import { type Delivery, type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../mail-store.ts";
 import type { MaildirAccount } from "./account.ts";
 import { placeFor } from "./arrivals.ts";
-import { storeError, syncDirectory } from "./durable.ts";
+import { errorCode, storeError, syncDirectory } from "./durable.ts";
 import { systemBits } from "./flag-changes.ts";
 import { removeQuietly, type WrittenMessage, writeMessage } from "./message-writer.ts";
 
@@ -89,13 +89,18 @@ async function placeOf(
   return { recipient, account, ...(await account.deliveryFolder(recipient.mailbox)) };
 }
 
-function writeCopy(delivery: Delivery, place: Place): Promise<WrittenMessage> {
-  return writeMessage(
-    place.directory,
-    place.recipient.prefix,
-    delivery.content,
-    delivery.receivedAt.getTime(),
-  );
+async function writeCopy(delivery: Delivery, place: Place): Promise<WrittenMessage> {
+  const { account, directory, disk, recipient } = place;
+  const write = () =>
+    writeMessage(directory, recipient.prefix, delivery.content, delivery.receivedAt.getTime());
+  try {
+    return await write();
+  } catch (error) {
+    if (errorCode((error as StoreError).cause) !== "ENOENT") throw error;
+    // Somebody removed the folder from under us: it is made again, if the volume itself is there.
+    await account.restoreFolder(disk);
+    return write();
+  }
 }
 
 /** Renames or links the file into the folder and waits for the directory's sync. On failure it is taken away again. */

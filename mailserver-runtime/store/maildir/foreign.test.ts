@@ -145,6 +145,22 @@ test("mutt flags, deletes and files mail while we run, and we show what it did",
   inbox.release();
 });
 
+test("A folder that somebody removed is made again by the next delivery", async (t) => {
+  const { root, store } = await freshStore(t);
+  const deliver = () =>
+    store.deliver({
+      content: message("x"),
+      receivedAt: new Date(),
+      recipients: [{ account: ANN, prefix: Buffer.alloc(0), mailbox: "Lists" }],
+    });
+  await deliver();
+  rmSync(`${root}/mail/example.org/ann`, { recursive: true });
+  const [outcome] = await deliver();
+  assert.ok(outcome!.stored);
+  const account = await store.account(ANN);
+  assert.equal((await account.status("Lists")).messages, 1);
+});
+
 test("A mail volume that is not mounted is an error, never an empty mailbox, and nothing is made in its place", async (t) => {
   const root = freshDirectory(t);
   const store = await openIn(root);

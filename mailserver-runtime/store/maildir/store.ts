@@ -6,6 +6,9 @@
  * byte is changed; nothing is taken for expunged that is still there. Never: an empty mailbox because a volume
  * is not mounted, a failed fsync retried into a success.
  *
+ * UIDNEXT needs no reservation of its own: a UID is shown only after its record in `dovecot-uidlist` is synced,
+ * and that list never forgets the highest. MODSEQ has none, so its ceiling is reserved (mailbox-file.ts).
+ *
  * A delivery gets no UID here: as with Dovecot, a message in `new` gets its UID when the mailbox is next
  * looked at, or at once when somebody has it open. So the way to `250` is one file synced and one directory.
  */
