@@ -529,3 +529,61 @@ test("cancelling lets the step in progress finish and begins no other", async (c
   assert.deepEqual(stack.steps(), ["create a"]);
   assert.deepEqual([stack.content("a.txt"), stack.content("b.txt")], ["one", undefined]);
 });
+
+test("a delete hook that only the program has stops a destroy, with the way out", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    const hook = new pulumi.ResourceHook("farewell", () => {});
+    new File("a", { path: "a.txt", content: "one" }, { hooks: { beforeDelete: [hook] } });
+  });
+  const result = await stack.destroy();
+  assert.equal(result.succeeded, false);
+  assert.match(stack.errors().join(), /BeforeDelete hook 'farewell' is part of the program.*mailkeep up/);
+  assert.equal(stack.content("a.txt"), "one");
+  const removed = await stack.up(() => {
+    new pulumi.ResourceHook("farewell", () => {});
+  });
+  assert.deepEqual([removed.succeeded, stack.content("a.txt")], [true, undefined]);
+});
+
+test("an object that an interrupted replacement left to delete goes with the next run", async (context) => {
+  let broken = true;
+  const stack = testStack(context, {
+    interrupt: (call) => {
+      if (broken && call === "delete old.txt") throw new Error("busy");
+    },
+  });
+  const program = (path: string) => () => {
+    new File("a", { path, content: "one" });
+  };
+  await stack.up(program("old.txt"));
+  const failed = await stack.up(program("new.txt"));
+  assert.deepEqual([failed.succeeded, stack.errors()], [false, ["busy"]]);
+  assert.deepEqual(
+    stack
+      .resources()
+      .filter((state) => state.delete)
+      .map(({ id }) => id),
+    ["old.txt"],
+  );
+  broken = false;
+  const result = await stack.up(program("new.txt"));
+  assert.deepEqual([result.succeeded, stack.steps()], [true, ["same a", "delete-replaced a"]]);
+  assert.deepEqual([stack.content("old.txt"), stack.content("new.txt")], [undefined, "one"]);
+});
+
+test("a resource that was only read is made when the program declares it as its own", async (context) => {
+  const stack = testStack(context);
+  mkdirSync(stack.root, { recursive: true });
+  writeFileSync(join(stack.root, "theirs.txt"), "already here");
+  await stack.up(() => {
+    new File("a", { path: "x", content: "x" }, { id: "theirs.txt" });
+  });
+  await stack.up(() => {
+    new File("a", { path: "mine.txt", content: "one" });
+  });
+  assert.deepEqual(
+    [stack.errors(), stack.content("theirs.txt"), stack.content("mine.txt")],
+    [[], "already here", "one"],
+  );
+});

@@ -52,7 +52,8 @@ export function treeDisplay({ kind, diff, out }: DisplayOptions): Display {
   const line = (row: Row, depth: number): string => {
     const { step } = row;
     const words = wordsFor(kind, step.op);
-    const done = isPreview(kind) ? words.planned : `${words.done} (${duration(row.seconds)})`;
+    const timed = !isPreview(kind) && step.op !== "same";
+    const done = timed ? `${words.done} (${duration(row.seconds)})` : words.planned || words.done;
     const running = `${words.running}… ${duration((performance.now() - row.began) / 1000)}`;
     const state =
       row.state === "running" ? running : row.state === "failed" ? `failed: ${row.message}` : done;
