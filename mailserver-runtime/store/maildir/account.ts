@@ -6,7 +6,6 @@
  * moves the folder into `tmp` in one step and removes it there.
  */
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
 import {
   type AccountChange,
@@ -25,14 +24,12 @@ import type { RestingMailboxes } from "./resting-mailboxes.ts";
 import { Serial } from "./serial.ts";
 import { readSpecialUse, writeSpecialUse } from "./special-use.ts";
 import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
+import { DELETED, removeInBackground, sweepTemporary } from "./temporary-files.ts";
 import { nextUidValidity } from "./uid-validity.ts";
 import { AccountUsage, type Usage } from "./usage.ts";
 import type { Volume } from "./volume.ts";
 
 const FOLDER_PARTS = ["tmp", "new", "cur"] as const;
-const DELETED = "mailkeep-deleted.";
-/** The age at which a file in `tmp` is nobody's any more, as every Maildir program takes it. */
-const ABANDONED_MS = 36 * 3600 * 1000;
 
 export interface AccountContext {
   readonly volume: Volume;
@@ -243,7 +240,7 @@ export class MaildirAccount implements AccountStore {
         await writeSpecialUse(this.directory, this.#context.specialFolders, uses);
       this.#usage.forget();
       this.#changed({ kind: "mailboxes" });
-      this.#remove(doomed);
+      removeInBackground(doomed, this.#log);
     });
   }
 
@@ -316,20 +313,9 @@ export class MaildirAccount implements AccountStore {
   #sweep(): void {
     if (this.#isSwept) return;
     this.#isSwept = true;
-    const sweep = async (): Promise<void> => {
-      for (const disk of ["", ...this.#diskFolders()]) {
-        const tmp = `${this.#path(disk)}/tmp`;
-        for (const file of await readdir(tmp)) {
-          const changed = (await stat(`${tmp}/${file}`).catch(() => undefined))?.ctimeMs ?? Date.now();
-          if (file.startsWith(DELETED) || changed < Date.now() - ABANDONED_MS) this.#remove(`${tmp}/${file}`);
-        }
-      }
-    };
-    sweep().catch((error) => this.#log.warn({ err: error }, "old temporary files were not removed"));
-  }
-  #remove(path: string): void {
-    rm(path, { recursive: true, force: true, maxRetries: 2 }).catch((error) =>
-      this.#log.warn({ err: error, path }, "what was deleted is not yet removed from disk"),
+    sweepTemporary(
+      ["", ...this.#diskFolders()].map((disk) => this.#path(disk)),
+      this.#log,
     );
   }
 
