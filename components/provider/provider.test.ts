@@ -424,3 +424,18 @@ test("a server that is declared stopped is stopped, and one that runs all the sa
   host.state = { kind: "running", version: host.version, owner: state.urn };
   assert.equal((await engine.diff(stopped, { listeners: [], running: false })).changes, "some");
 });
+
+test("on a host whose data is gone everything is made again, and nothing the old host told counts as known", async () => {
+  const first = await stack();
+  const key = { domain: "example.org", selector: "mk1" };
+  const state = await first.engine.create("DkimKey", "k", key);
+  const { engine, host } = await stack();
+  host.prepared = false;
+  const diff = await engine.diff(state, key);
+  assert.equal(diff.changes, "some");
+  assert.deepEqual(diff.replaces, []);
+  assert.deepEqual(diff.stables, []);
+  assert.equal((await engine.update(state, key, state.urn, true)).outputs.publicKey, UNKNOWN);
+  host.prepared = true;
+  assert.equal((await engine.update(state, key)).outputs.publicKey, "public-mk1-example.org");
+});

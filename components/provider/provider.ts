@@ -49,6 +49,7 @@ class MailkeepProvider implements ResourceProvider {
   readonly #options: ProviderOptions;
   readonly #cancelled = new AbortController();
   #host: Host | undefined;
+  #empty: Promise<boolean> | undefined;
 
   constructor(options: ProviderOptions) {
     this.#options = options;
@@ -117,9 +118,15 @@ class MailkeepProvider implements ResourceProvider {
     // The resource has another URN than the one that made the object: it has to be written there anew.
     if (request.olds.owner !== undefined && request.olds.owner !== request.urn)
       reality.owner = { kind: "update", inputDiff: false };
-    if (Object.keys(detailedDiff).length === 0 && type.drift)
+    // The data directory is another one, or was deleted: everything has to be made again.
+    const empty = await this.#hostIsEmpty();
+    if (empty)
+      this.#warn(request.urn, "nothing of it is on the host any more: is its data directory the right one?");
+    if (empty) reality.owner = { kind: "add", inputDiff: false };
+    else if (Object.keys(detailedDiff).length === 0 && type.drift)
       Object.assign(reality, await this.#drift(type, request));
-    return diffResult({ ...reality, ...detailedDiff }, type);
+    const stables = empty ? [] : Object.keys(type.facts.shape);
+    return { ...diffResult({ ...reality, ...detailedDiff }), stables };
   }
 
   async create(request: {
@@ -151,7 +158,7 @@ class MailkeepProvider implements ResourceProvider {
   }): Promise<{ outputs: PropertyMap }> {
     const type = resourceTypeOf(request.type);
     const facts = request.preview
-      ? factsOf(type, request.olds)
+      ? factsOf(type, (await this.#hostIsEmpty()) ? {} : request.olds)
       : await this.#act(request, (action) =>
           type.put(action, actionInputs(request.news), actionInputs(request.oldInputs)),
         );
@@ -196,6 +203,19 @@ class MailkeepProvider implements ResourceProvider {
     await this.#host?.close();
   }
 
+  /** Whether nothing is there of what the state may say; asked once, before the first directory is made. */
+  #hostIsEmpty(): Promise<boolean> {
+    const limit = { deadline: Date.now() + DRIFT_LIMIT_MS, signal: this.#cancelled.signal };
+    this.#empty ??= this.#connected()
+      .hasDirectories(limit)
+      .then(
+        (present) => !present,
+        // A host that cannot be asked is no empty one.
+        () => false,
+      );
+    return this.#empty;
+  }
+
   #connected(): Host {
     if (this.#host) return this.#host;
     throw new Error("The mailkeep provider is not configured: it has to be told which host it is for.");
@@ -212,13 +232,17 @@ class MailkeepProvider implements ResourceProvider {
     );
     if (!answer) return {};
     if ("warning" in answer) {
-      this.#options.warn?.(urn, answer.warning);
+      this.#warn(urn, answer.warning);
       return {};
     }
-    for (const { reason } of answer.drift) this.#options.warn?.(urn, reason);
+    for (const { reason } of answer.drift) this.#warn(urn, reason);
     return Object.fromEntries(
       answer.drift.map(({ property }) => [property, { kind: "add", inputDiff: false } as const]),
     );
+  }
+
+  #warn(urn: string, message: string): void {
+    this.#options.warn?.(urn, message);
   }
 
   /** Runs an action; a host that cannot be reached is tried again until the operation's deadline. */
@@ -280,7 +304,7 @@ function factsOf(type: AnyResourceType, outputs: PropertyMap): PropertyMap {
   return Object.fromEntries(Object.keys(type.facts.shape).map((key) => [key, outputs[key] ?? UNKNOWN]));
 }
 
-function diffResult(detailedDiff: Record<string, PropertyDiff>, type?: AnyResourceType): DiffResult {
+function diffResult(detailedDiff: Record<string, PropertyDiff>): DiffResult {
   const replaces = Object.entries(detailedDiff)
     .filter(([, { kind }]) => kind.endsWith("-replace"))
     .map(([path]) => path.replace(/[.[].*$/, ""));
@@ -289,6 +313,5 @@ function diffResult(detailedDiff: Record<string, PropertyDiff>, type?: AnyResour
     replaces: [...new Set(replaces)],
     deleteBeforeReplace: false,
     detailedDiff,
-    ...(type && { stables: Object.keys(type.facts.shape) }),
   };
 }
