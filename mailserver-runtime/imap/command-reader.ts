@@ -6,7 +6,7 @@
  * command that will be refused, is answered without asking for it; one the client does not wait to be asked
  * for is read and forgotten up to a limit, beyond which only ending the connection keeps both sides in step.
  */
-import type { Connection } from "../net/connection.ts";
+import { type Connection, ConnectionError } from "../net/connection.ts";
 import type { Command } from "./commands/command.ts";
 import { type Announcement, announcement, Cursor, GrammarError } from "./grammar/cursor.ts";
 import type { ImapLimits } from "./limits.ts";
@@ -14,6 +14,8 @@ import type { Wire } from "./session.ts";
 
 /** The connection has to end; the text goes into the BYE. */
 export class FatalError extends Error {}
+/** An answer broke in the middle: a BYE would be read as its bytes, so the connection ends without. */
+export class BrokenAnswerError extends FatalError {}
 
 /** A command whose first bytes could not be read; answered with BAD. */
 export interface Received {
@@ -39,6 +41,8 @@ export class CommandReader implements Wire {
   readonly #write: (text: string) => void;
   readonly #patience: () => number;
   #literal: Announcement | undefined;
+  /** A message literal has been taken, and the rest of its line has not. */
+  #lineOpen = false;
 
   constructor(options: {
     readonly connection: Connection;
@@ -63,7 +67,6 @@ export class CommandReader implements Wire {
 
   /** The next command. Rejects with ConnectionError, or FatalError when the connection must end. */
   async next(): Promise<Received> {
-    this.#literal = undefined;
     const line = await this.#line();
     const announced = announcement(line);
     const head = readHead(line);
@@ -158,26 +161,41 @@ export class CommandReader implements Wire {
   async receive(take: (chunk: Buffer) => Promise<void>): Promise<void> {
     const literal = this.#taken();
     if (!literal.nonSynchronizing) this.#write("+ OK\r\n");
-    for (let left = literal.size; left > 0; ) {
-      const chunk = await this.#connection.readChunk(Math.min(left, CHUNK), this.#patience());
-      left -= chunk.length;
-      await take(chunk);
+    let left = literal.size;
+    try {
+      while (left > 0) {
+        const chunk = await this.#connection.readChunk(Math.min(left, CHUNK), this.#patience());
+        left -= chunk.length;
+        await take(chunk);
+      }
+    } catch (error) {
+      // Whoever could not take it (a full disk) must not make the client's message our next commands.
+      if (!(error instanceof ConnectionError)) await this.#skip(left);
+      throw error;
     }
   }
 
   async discard(): Promise<void> {
-    if (this.#literal) await this.#drop(this.#taken());
+    if (this.#literal) {
+      await this.#drop(this.#taken());
+    } else if (this.#lineOpen) {
+      const next = announcement(await this.#line());
+      if (next) await this.#drop(next);
+    }
+    this.#lineOpen = false;
   }
 
   #taken(): Announcement {
     const literal = this.#literal;
     if (!literal) throw new Error("no literal is waiting");
     this.#literal = undefined;
+    this.#lineOpen = true;
     return literal;
   }
 
   async rest(): Promise<Cursor> {
     const line = Buffer.from(await this.#line());
+    this.#lineOpen = false;
     const next = announcement(line);
     if (!next) return new Cursor(line);
     this.#literal = next;

@@ -474,6 +474,7 @@ const ROWS: readonly Row[] = [
     says: "NUL outside a binary literal is refused",
     client: ["a APPEND Work {8+}", "A: \0\r\n\r\n", "b NOOP"],
     expect: [/^a NO/, /^b OK/],
+    never: [/^\* BAD/m],
   },
   {
     rfc: "6855 §4",
@@ -914,6 +915,25 @@ describe("IMAP conformance", () => {
       }
     });
   }
+
+  it("a message that cannot be kept is refused whole, and its bytes are no commands (RFC 9051 §4.3)", async () => {
+    const text = `${"x NOOP\r\n".repeat(40_000)}`;
+    const connection = new ScriptConnection(
+      Buffer.from(
+        `a LOGIN ${USER} "${PASSWORD}"\r\nb APPEND INBOX {${text.length}+}\r\n${text}\r\nc NOOP\r\n`,
+      ),
+    );
+    await serveImap(connection, {
+      store: fixture(),
+      authenticator: testAuthenticator,
+      hostname: "x",
+      log: silentLog,
+      spool: { directory: "/nonexistent/mailkeep", memoryLimit: 1000 },
+    });
+    const output = connection.output.toString("latin1");
+    assert.match(output, /^b NO \[UNAVAILABLE\].*\r\nc OK/m);
+    assert.doesNotMatch(output, /^x /m);
+  });
 
   it("message bytes leave as they are stored, whatever they are (RFC 9051 §6.4.5)", async () => {
     const bytes = Buffer.alloc(100_000, 0);

@@ -128,13 +128,11 @@ describe("hostile bytes", () => {
       const store = new MemoryStore();
       const account = store.get(USER);
       await account.create("Work");
-      account
-        .find("INBOX")
-        .insert(
-          ["one", "two", "three", "four"].map((subject) => ({
-            bytes: message({ subject, body: "Hello.\r\n" }),
-          })),
-        );
+      account.find("INBOX").insert(
+        ["one", "two", "three", "four"].map((subject) => ({
+          bytes: message({ subject, body: "Hello.\r\n" }),
+        })),
+      );
       let script = `l LOGIN ${USER} "${PASSWORD}"\r\ns SELECT INBOX\r\n`;
       for (let index = 0; index < perSession; index += 1) {
         const line = CORPUS[Math.floor(random() * CORPUS.length)]!;

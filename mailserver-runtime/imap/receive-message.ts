@@ -1,6 +1,8 @@
 /** Takes one message literal off the wire, within APPENDLIMIT (RFC 7889). */
 import type { MessageContent } from "../message/content.ts";
 import { SpoolWriter } from "../message/spooled-content.ts";
+import { ConnectionError } from "../net/connection.ts";
+import { FatalError } from "./command-reader.ts";
 import { type Completion, no } from "./commands/command.ts";
 import type { Session } from "./session.ts";
 
@@ -29,7 +31,9 @@ export async function receiveMessage(
     if (!nul) return { content: await writer.finish() };
   } catch (error) {
     await writer.discard();
-    throw error;
+    if (error instanceof ConnectionError || error instanceof FatalError) throw error;
+    session.log.error({ event: "spool-failed", error }, "an arriving message could not be kept");
+    return { refused: no("The message cannot be taken at the moment; try again later.", "UNAVAILABLE") };
   }
   await writer.discard();
   return { refused: no("NUL may come in a binary literal only (RFC 3516).", "CANNOT") };

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, ConnectionError } from "../net/connection.ts";
 import { StoreError, type StoreErrorCode } from "../store/mail-store.ts";
 import { capabilities } from "./capabilities.ts";
-import { CommandReader, FatalError, type Received } from "./command-reader.ts";
+import { BrokenAnswerError, CommandReader, FatalError, type Received } from "./command-reader.ts";
 import { type Command, type Completion, no } from "./commands/command.ts";
 import { findCommand } from "./commands/table.ts";
 import { GrammarError } from "./grammar/cursor.ts";
@@ -45,7 +45,10 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
     await commandLoop(session, reader);
   } catch (error) {
     const bye = farewell(error);
-    if (bye !== undefined && !connection.closed) send(`* BYE ${bye}\r\n`);
+    if (error instanceof BrokenAnswerError) {
+      session.log.error({ event: "answer-broken", error }, error.message);
+      connection.destroy();
+    } else if (bye !== undefined && !connection.closed) send(`* BYE ${bye}\r\n`);
     if (!(error instanceof ConnectionError) && !(error instanceof FatalError)) {
       session.log.error(
         { event: "session-failed", error },
@@ -71,7 +74,7 @@ async function commandLoop(session: Session, reader: CommandReader): Promise<voi
     }
     session.tag = received.tag;
     const completion = received.refused ?? (await run(session, received));
-    if (reader.literal) await reader.discard();
+    await reader.discard();
     if (session.selected && received.command) {
       session.selected.synchronize(out, updateStyle(session), received.command.expunges);
     }

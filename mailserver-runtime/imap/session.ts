@@ -173,7 +173,7 @@ export interface Wire {
     | undefined;
   /** Lets the client send its literal, and gives its bytes in chunks. */
   receive(take: (chunk: Buffer) => Promise<void>): Promise<void>;
-  /** Reads a literal that is on its way anyway, and forgets it; ends the connection where it is too long. */
+  /** Reads and forgets what is left of the command on the wire; ends the connection where that is too long. */
   discard(): Promise<void>;
   /** Reads the command on, from behind the literal: a cursor over the rest up to the next message literal. */
   rest(): Promise<Cursor>;

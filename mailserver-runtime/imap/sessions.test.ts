@@ -266,7 +266,8 @@ describe("sessions beside each other", () => {
       const moved = await one.messageMove("1", "Archive", { uid: true });
       assert.ok(moved && moved.uidMap?.get(1) === 1);
       const archive = await one.status("Archive", { messages: true });
-      assert.equal(archive && archive.messages, 1);
+      assert.ok(archive);
+      assert.equal(archive.messages, 1);
     } finally {
       await one.logout();
       await two.logout();

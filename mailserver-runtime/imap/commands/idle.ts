@@ -12,9 +12,11 @@ export const idle = command({
   async run(session) {
     const { out, selected, limits } = session;
     let scheduled: NodeJS.Immediate | undefined;
+    let idling = true;
     const tell = () => {
       scheduled = undefined;
-      if (session.connection.closed) return;
+      // A late scan must not tell an EXPUNGE in the middle of the next command.
+      if (!idling || session.connection.closed) return;
       selected?.synchronize(out, updateStyle(session), true);
       out.endAnswer();
     };
@@ -29,11 +31,16 @@ export const idle = command({
     keepAlive.unref();
     try {
       const line = session.wire.continuation("idling", MAX_LINE);
-      await selected?.mailbox.refresh();
-      tell();
+      // A look for mail from outside, beside the wait for DONE; its failure is no reason to stop idling.
+      selected?.mailbox
+        .refresh()
+        .then(tell, (error: unknown) =>
+          session.log.warn({ event: "refresh-failed", error }, "a mailbox could not be scanned"),
+        );
       const word = (await line).toString("latin1").trim().toUpperCase();
       return word === "DONE" ? ok("Idle no more.") : bad("IDLE ends with DONE.");
     } finally {
+      idling = false;
       clearInterval(keepAlive);
       if (scheduled) clearImmediate(scheduled);
       stop?.();

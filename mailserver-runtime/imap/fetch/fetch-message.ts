@@ -24,8 +24,7 @@ export class FetchMessage {
   structure: MimePart | undefined;
   /** Need.SaveDate; milliseconds since the epoch. */
   savedAt: number | undefined;
-  /** What one item found while preparing and will write. */
-  readonly prepared = new Map<object, unknown>();
+  #prepared: Map<object, unknown> | undefined;
 
   constructor(box: Selected, position: number) {
     this.box = box;
@@ -50,6 +49,16 @@ export class FetchMessage {
     if (!bytes) return this.box.mailbox.readHeader(this.uid);
     const end = headerEnd(bytes);
     return end < 0 ? bytes : bytes.subarray(0, end);
+  }
+
+  /** Keeps what an item found while preparing, until it writes. */
+  keep(item: object, value: unknown): void {
+    this.#prepared ??= new Map();
+    this.#prepared.set(item, value);
+  }
+
+  kept(item: object): unknown {
+    return this.#prepared?.get(item);
   }
 
   /** Frees what was loaded. */

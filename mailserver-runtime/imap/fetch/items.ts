@@ -109,12 +109,12 @@ function prepared<Value>(
   const item: ItemWriter = {
     needs,
     async prepare(message) {
-      message.prepared.set(item, await find(message));
+      message.keep(item, await find(message));
       return undefined;
     },
     write(out, message) {
       out.text(`${name} `);
-      write(out, message.prepared.get(item) as Value);
+      write(out, message.kept(item) as Value);
       return undefined;
     },
   };
@@ -141,11 +141,11 @@ export function itemWriter(item: FetchItem): ItemWriter {
     async prepare(message) {
       const found = await findBinary(message, item.path);
       if (found === "unknown-cte") return "UNKNOWN-CTE";
-      message.prepared.set(writer, found);
+      message.keep(writer, found);
       return undefined;
     },
     write(out, message) {
-      const part = message.prepared.get(writer) as BinaryPart | undefined;
+      const part = message.kept(writer) as BinaryPart | undefined;
       out.text(`${item.label} `);
       if (item.kind === "binary") return writeBinary(out, message, part, item.partial);
       out.number(part?.size ?? 0);
@@ -171,12 +171,12 @@ function sectionWriter(item: Extract<FetchItem, { kind: "section" }>): ItemWrite
   const writer: ItemWriter = {
     needs,
     async prepare(message) {
-      message.prepared.set(writer, await findSection(message, section));
+      message.keep(writer, await findSection(message, section));
       return undefined;
     },
     write(out, message) {
       out.bytes(label);
-      return writeSection(out, message, message.prepared.get(writer) as SectionBytes, partial);
+      return writeSection(out, message, message.kept(writer) as SectionBytes, partial);
     },
   };
   return writer;

@@ -1,7 +1,7 @@
 /** The bytes of BODY[...] sections, as offsets or pieces, and their way to the client (RFC 9051 §6.4.5). */
 import type { MessageContent } from "../../message/content.ts";
 import { messageAt, partAt, selectFields } from "../../message/mime/sections.ts";
-import { FatalError } from "../command-reader.ts";
+import { BrokenAnswerError } from "../command-reader.ts";
 import type { Partial, Section } from "../grammar/fetch-items.ts";
 import type { Output } from "../output.ts";
 import { type FetchMessage, Need } from "./fetch-message.ts";
@@ -109,7 +109,7 @@ async function streamRange(out: Output, content: MessageContent, start: number, 
       if (out.mustPause()) await out.pause();
     }
   } catch (error) {
-    throw new FatalError("A message could not be read to its end.", { cause: error });
+    throw new BrokenAnswerError("A message could not be read to its end.", { cause: error });
   }
-  if (sent !== end - start) throw new FatalError("A message is shorter than it was.");
+  if (sent !== end - start) throw new BrokenAnswerError("A message is shorter than it was.");
 }

@@ -27,6 +27,9 @@ export function parseAddressList(text: string): EnvelopeAddress[] {
   return new AddressScanner(text).list();
 }
 
+/** What a word goes on with. */
+const WORD_REST = /[^ \t\r\n,;:<>@"([]*/y;
+
 interface Word {
   readonly text: string;
   readonly quoted: boolean;
@@ -122,8 +125,9 @@ class AddressScanner {
     const first = this.#text[this.#at]!;
     this.#at += 1;
     if (first !== "@") {
-      while (this.#at < this.#text.length && !' \t\r\n,;:<>@"(['.includes(this.#text[this.#at]!))
-        this.#at += 1;
+      WORD_REST.lastIndex = this.#at;
+      WORD_REST.test(this.#text);
+      this.#at = WORD_REST.lastIndex;
     }
     return { text: this.#text.slice(from, this.#at), quoted: false, spaced };
   }
