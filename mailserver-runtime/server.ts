@@ -10,6 +10,7 @@ import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
 import { verifyPassword } from "./auth/password/password.ts";
 import { openConfiguration } from "./config/configuration.ts";
+import type { Snapshot } from "./config/snapshot.ts";
 import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
 import { startNameServer } from "./dns/server.ts";
 import { createResolver } from "./dns/stub-resolver.ts";
@@ -19,10 +20,14 @@ import { serveImap } from "./imap/serve.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import { type Listening, listen } from "./net/listen.ts";
+import { ownAddresses } from "./net/own-addresses.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";
+import { declaredRelays } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import { createReentry } from "./reentry.ts";
+import { hostDomain } from "./routing/host-domain.ts";
 import { routeRecipient, senderRefusal } from "./routing/routing.ts";
+import { createSrs, loadSrsSecrets } from "./routing/srs.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Listener, Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
@@ -92,19 +97,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => authenticator.close());
-    const report = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
+    const srs = createSrs({
+      secrets: await loadSrsSecrets(`${directories.state}/srs-secrets`),
+      domain: hostDomain(snapshot()),
+      isOurs: (domain) => snapshot().domain(domain) !== undefined,
+    });
+    const route = (at: Snapshot, address: string) => routeRecipient(at, address, { srs });
+    const report = createReentry({ snapshot, routeRecipient: route, store, queue: () => queue, log });
+    const isOwn = ownAddresses();
     const queue = await openQueue({
       directory: `${directories.state}/queue`,
       resolver,
       settings,
       log,
       report,
+      relayFor: declaredRelays(snapshot),
+      isOurself: (address, port) =>
+        settings().submission.hostedDomains === "direct" &&
+        settings().listeners.some((listener) => listener.protocol === "smtp" && listener.port === port) &&
+        isOwn(address),
     });
     closers.push(() => queue.close(0));
 
     const services: SmtpServices = {
       snapshot,
-      routeRecipient,
+      routeRecipient: route,
+      forwardSender: (reversePath) => srs.forward(reversePath),
       senderRefusal,
       store,
       queue,
