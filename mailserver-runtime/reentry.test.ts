@@ -9,6 +9,7 @@ import { snapshotOf } from "./routing/snapshot-for-tests.ts";
 import { type Delivery, StoreError } from "./store/mail-store.ts";
 
 const snapshot = snapshotOf({
+  domains: ["green.test"],
   accounts: ["ann@green.test"],
   aliases: { "team@green.test": ["ann@green.test", "far@away.test"] },
 });
