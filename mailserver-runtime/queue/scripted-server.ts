@@ -23,7 +23,7 @@ export interface Script {
    */
   readonly answer?: (line: string, connection: number) => string | undefined;
   /** Told of each message before its sender is. */
-  readonly onMessage?: (message: Received) => void;
+  readonly onMessage?: (message: Received, connection: number) => void;
 }
 export interface ScriptedServer {
   readonly port: number;
@@ -127,7 +127,7 @@ function talk(
         if (answer?.startsWith("250")) {
           const message = { from, recipients, data };
           messages.push(message);
-          script.onMessage?.(message);
+          script.onMessage?.(message, connection);
         }
         say(answer);
         continue;
