@@ -46,7 +46,7 @@ export async function logIn(session: Session, username: string, password: string
     session.account = await dependencies.store.account(result.account);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    session.log.error({ event: "account-unavailable", account: result.account, error }, error.message);
+    session.log.error({ event: "account-unavailable", account: result.account, err: error }, error.message);
     return no("The mail of this account cannot be reached at the moment.", "UNAVAILABLE");
   }
   session.state = "authenticated";

@@ -32,7 +32,7 @@ export async function receiveMessage(
   } catch (error) {
     await writer.discard();
     if (error instanceof ConnectionError || error instanceof FatalError) throw error;
-    session.log.error({ event: "spool-failed", error }, "an arriving message could not be kept");
+    session.log.error({ event: "spool-failed", err: error }, "an arriving message could not be kept");
     return { refused: no("The message cannot be taken at the moment; try again later.", "UNAVAILABLE") };
   }
   await writer.discard();

@@ -46,12 +46,12 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
   } catch (error) {
     const bye = farewell(error);
     if (error instanceof BrokenAnswerError) {
-      session.log.error({ event: "answer-broken", error }, error.message);
+      session.log.error({ event: "answer-broken", err: error }, error.message);
       connection.destroy();
     } else if (bye !== undefined && !connection.closed) send(`* BYE ${bye}\r\n`);
     if (!(error instanceof ConnectionError) && !(error instanceof FatalError)) {
       session.log.error(
-        { event: "session-failed", error },
+        { event: "session-failed", err: error },
         "an IMAP session ended by an error of this server",
       );
     }
@@ -102,7 +102,7 @@ async function run(session: Session, received: Received): Promise<Completion> {
     }
     if (error instanceof StoreError) return storeRefusal(error);
     if (error instanceof ConnectionError || error instanceof FatalError) throw error;
-    session.log.error({ event: "command-failed", command: received.name, error }, "a command failed");
+    session.log.error({ event: "command-failed", command: received.name, err: error }, "a command failed");
     // Not a busy loop for a client that repeats it.
     await sleep(100);
     return no("This server failed at that; the administrator's log says why.", "SERVERBUG");

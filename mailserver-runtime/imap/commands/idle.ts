@@ -35,7 +35,7 @@ export const idle = command({
       selected?.mailbox
         .refresh()
         .then(tell, (error: unknown) =>
-          session.log.warn({ event: "refresh-failed", error }, "a mailbox could not be scanned"),
+          session.log.warn({ event: "refresh-failed", err: error }, "a mailbox could not be scanned"),
         );
       const word = (await line).toString("latin1").trim().toUpperCase();
       return word === "DONE" ? ok("Idle no more.") : bad("IDLE ends with DONE.");
