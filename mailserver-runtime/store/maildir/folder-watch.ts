@@ -18,6 +18,9 @@ const MANY = 500;
 const POLL_WATCHED_MS = 300_000;
 const POLL_UNWATCHED_MS = 15_000;
 
+/** Where something changed: in `new` alone, or anywhere. */
+export type Scope = "new" | "all";
+
 export interface FolderWatchEvents {
   /** Does the disk differ from what is known at this file, "new/…" or "cur/…"? */
   isForeign(file: string): boolean;
@@ -33,6 +36,8 @@ export class FolderWatch {
   /** Files of our own renames, whose events mean nothing. */
   readonly #expected = new Set<string>();
   #forgetting: NodeJS.Timeout | undefined;
+  /** What was told by `changed` and not yet looked at. */
+  #unlooked: Scope | undefined;
   #settling: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
   #seen = "";
@@ -65,12 +70,22 @@ export class FolderWatch {
   }
 
   /** Where something changed that is not ours; every change made before the call counts. */
-  async foreignChange(): Promise<"new" | "all" | undefined> {
-    if (!this.isWatching) return (await this.#timesChanged()) ? "all" : undefined;
+  async foreignChange(): Promise<Scope | undefined> {
+    if (!this.isWatching) return (await this.#timesChanged()) ? "all" : this.#unlooked;
     // Two turns: events that the kernel has are read in the poll phase between them.
     await turn();
     await turn();
-    return this.#settle();
+    const settled = this.#settle();
+    return settled === "all" || this.#unlooked === "all" ? "all" : (settled ?? this.#unlooked);
+  }
+
+  /** To be called when the folder begins to be looked at: what was told before is seen by that. */
+  looking(scope: Scope): void {
+    if (scope === "all" || this.#unlooked === "new") this.#unlooked = undefined;
+  }
+  #tell(scope: Scope): void {
+    if (this.#unlooked !== "all") this.#unlooked = scope;
+    this.#events.changed();
   }
 
   /** We are about to rename or unlink this file: one event of it is ours. */
@@ -90,10 +105,11 @@ export class FolderWatch {
     if (file === undefined) for (let i = 0; i <= MANY; i++) this.#hints.add(`?${i}`);
     else if (this.#hints.size <= MANY) this.#hints.add(file);
     this.#settling ??= setTimeout(() => {
-      if (this.#settle() !== undefined) this.#events.changed();
+      const scope = this.#settle();
+      if (scope !== undefined) this.#tell(scope);
     }, SETTLE_MS).unref();
   }
-  #settle(): "new" | "all" | undefined {
+  #settle(): Scope | undefined {
     clearTimeout(this.#settling);
     this.#settling = undefined;
     const hints = this.#hints;
@@ -118,7 +134,7 @@ export class FolderWatch {
       () => {
         this.#timesChanged()
           .then((changed) => {
-            if (changed && !this.#closed) this.#events.changed();
+            if (changed && !this.#closed) this.#tell("all");
           })
           .finally(() => this.#pollLater());
       },

@@ -145,6 +145,30 @@ test("mutt flags, deletes and files mail while we run, and we show what it did",
   inbox.release();
 });
 
+test("A change noticed by itself is shown when refresh resolves, and is in the index of a close right after it", async (t) => {
+  const root = freshDirectory(t);
+  const folder = `${root}/mail/example.org/ann`;
+  const store = await openIn(root);
+  const inbox = await (await store.account(ANN)).open("INBOX");
+  for (let i = 1; i <= 12; i++) {
+    writeFileSync(`${folder}/new/${1_700_000_000 + i}.x`, "Subject: a\r\n\r\nx\r\n");
+    // Around the moment at which the watch settles.
+    await delay(22 + i);
+    await inbox.refresh();
+    assert.equal(inbox.view().count, i);
+  }
+  const [file] = filesIn(folder);
+  renameSync(`${folder}/${file}`, `${folder}/cur/${file!.slice(4)}:2,F`);
+  await delay(31);
+  inbox.release();
+  await store.close();
+  const again = await openIn(root);
+  const back = await (await again.account(ANN)).open("INBOX");
+  assert.deepEqual(flagsAt(back, 0), ["\\Flagged"]);
+  back.release();
+  await again.close();
+});
+
 test("A folder that somebody removed is made again by the next delivery", async (t) => {
   const { root, store } = await freshStore(t);
   const deliver = () =>

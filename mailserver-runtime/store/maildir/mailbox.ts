@@ -26,7 +26,7 @@ import { admitCopies, linkCopies } from "./copying.ts";
 import { errorCode, storeError, syncDirectory } from "./durable.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
 import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
-import { FolderWatch } from "./folder-watch.ts";
+import { FolderWatch, type Scope } from "./folder-watch.ts";
 import { loadState, saveState } from "./loading.ts";
 import { type MailboxHome, MailboxState } from "./mailbox-state.ts";
 import type { MessageFacts } from "./message-facts.ts";
@@ -154,10 +154,15 @@ export class MaildirMailbox implements Mailbox {
     await this.#serial.idle();
     const changed = await this.#watch!.foreignChange();
     if (changed !== undefined) await this.#scan(changed);
+    // A look that began by itself meanwhile shows what it found only at its end.
+    else await this.#serial.idle();
   }
-  #scan(scope: "new" | "all"): Promise<void> {
+  #scan(scope: Scope): Promise<void> {
     if (scope === "new")
-      return this.#run(async () => void ((await compareNew(this.#state)) || (await this.#compare())));
+      return this.#run(async () => {
+        this.#watch!.looking("new");
+        if (!(await compareNew(this.#state))) await this.#compare();
+      });
     this.#scanning ??= this.#run(() => {
       this.#scanning = undefined;
       return this.#compare();
@@ -165,6 +170,7 @@ export class MaildirMailbox implements Mailbox {
     return this.#scanning;
   }
   async #compare(): Promise<void> {
+    this.#watch!.looking("all");
     if (!(await compareWithDisk(this.#state))) return;
     this.#later ??= setTimeout(() => {
       this.#later = undefined;
