@@ -63,9 +63,9 @@ test("a report for an alias goes every way of it", async () => {
   assert.deepEqual(queued[0]?.envelope.recipients, [{ address: "far@away.test" }]);
 });
 
-test("a report that nobody may get is dropped, since a report about a report would never end (RFC 5321 §6.1)", async () => {
+test("a message that nobody may get is answered with the refusal", async () => {
   const { enter, delivered, queued } = parts();
-  await enter(report("nobody@green.test"));
+  assert.equal((await enter(report("nobody@green.test")))?.status, "5.1.1");
   assert.equal(delivered.length + queued.length, 0);
 });
 

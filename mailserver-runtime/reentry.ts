@@ -5,7 +5,7 @@
 import type { Snapshot } from "./config/snapshot.ts";
 import type { Log } from "./net/log.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
-import type { Route } from "./routing/route.ts";
+import type { Refusal, Route } from "./routing/route.ts";
 import type { MailStore } from "./store/mail-store.ts";
 
 export interface ReentryOptions {
@@ -17,20 +17,26 @@ export interface ReentryOptions {
 }
 
 /**
- * Takes a message of ours: durable wherever it goes when the promise resolves. A recipient that routing
- * refuses is logged and dropped (a report about a report would never end, RFC 5321 §6.1); a store that fails
- * rejects, and whoever made the message tries again.
+ * Takes a message of ours: durable wherever it goes when the promise resolves. Where routing refuses every
+ * recipient, resolves with the refusal, which is for the caller to tell (a report about a report would never
+ * end, RFC 5321 §6.1); a store that fails rejects, and whoever made the message tries again.
  */
-export function createReentry(options: ReentryOptions): (submission: QueueSubmission) => Promise<void> {
+export function createReentry(
+  options: ReentryOptions,
+): (submission: QueueSubmission) => Promise<Refusal | undefined> {
   return async (submission) => {
     const snapshot = options.snapshot();
     const local: Extract<Route, { kind: "local" }>[] = [];
     const remote: string[] = [];
+    let refusal: Refusal | undefined;
     for (const { address } of submission.envelope.recipients)
       for (const route of options.routeRecipient(snapshot, address)) {
         if (route.kind === "local") local.push(route);
         else if (route.kind === "remote") remote.push(route.address);
-        else options.log.warn({ event: "own-mail-dropped", to: address, reason: route.refusal.text });
+        else {
+          refusal = route.refusal;
+          options.log.warn({ event: "own-mail-refused", to: address, reason: refusal.text });
+        }
       }
     const returnPath = Buffer.from(`Return-Path: <${submission.envelope.from}>\r\n`, "latin1");
     if (local.length > 0) {
@@ -51,5 +57,6 @@ export function createReentry(options: ReentryOptions): (submission: QueueSubmis
         ...submission,
         envelope: { ...submission.envelope, recipients: remote.map((address) => ({ address })) },
       });
+    return local.length + remote.length === 0 ? refusal : undefined;
   };
 }

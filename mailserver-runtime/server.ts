@@ -103,14 +103,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isOurs: (domain) => snapshot().domain(domain) !== undefined,
     });
     const route = (at: Snapshot, address: string) => routeRecipient(at, address, { srs });
-    const report = createReentry({ snapshot, routeRecipient: route, store, queue: () => queue, log });
+    const enter = createReentry({ snapshot, routeRecipient: route, store, queue: () => queue, log });
     const isOwn = ownAddresses();
     const queue = await openQueue({
       directory: `${directories.state}/queue`,
       resolver,
       settings,
       log,
-      report,
+      report: async (submission) => void (await enter(submission)),
+      local: {
+        hosts: (domain) =>
+          settings().submission.hostedDomains === "direct" && snapshot().domain(domain) !== undefined,
+        deliver: enter,
+      },
       relayFor: declaredRelays(snapshot),
       isOurself: (address, port) =>
         settings().submission.hostedDomains === "direct" &&
