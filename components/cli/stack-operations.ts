@@ -2,6 +2,8 @@
  * The operations on a stack as functions, for the commands and for whatever combines them: opens the stack, chooses
  * who runs it, shows what happens and gives the result. `runUp` is what `mailkeep up --yes` does.
  */
+import "../engine/lazy/sdk.ts";
+
 import { pathToFileURL } from "node:url";
 import { Workspace } from "../engine/config/workspace.ts";
 import type { EmitEvent } from "../engine/events.ts";

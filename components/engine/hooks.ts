@@ -3,6 +3,8 @@
  * SDK's callback service on a loopback port, the one socket of an embedded run; a failing "before" hook stops
  * its step, a failing "after" hook fails the operation but the step's result is kept.
  */
+import "./lazy/sdk.ts";
+
 import grpc from "@grpc/grpc-js";
 import callbackServices from "@pulumi/pulumi/proto/callback_grpc_pb.js";
 import callbacks from "@pulumi/pulumi/proto/callback_pb.js";

@@ -2,6 +2,8 @@
  * Runs the Pulumi program in this process against a monitor (reference: sdk/nodejs/cmd/run). The program is loaded
  * anew for each run; what it prints becomes diagnostics, so that nothing disturbs the tree or `--json`.
  */
+import "./lazy/sdk.ts";
+
 import { format } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { textOf } from "./errors.ts";

@@ -1,4 +1,6 @@
 /** A stack in a temporary directory, for tests: the embedded engine, real files, and programs given as functions. */
+import "../lazy/sdk.ts";
+
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
