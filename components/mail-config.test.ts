@@ -85,3 +85,11 @@ test("a key that is no map is told without its value", () => {
   assert.match(message, /mailkeep:passwords is not a map/);
   assert.ok(!message.includes("hunter2"));
 });
+
+test("an unknown way to publish, and a value of the wrong kind in a list, are told with what there is", () => {
+  assert.equal(
+    refusal({ mail: { domains: ["green.test"], dns: { type: "carrier-pigeon" } } }),
+    'mailkeep:mail.dns.type must be one of "local"',
+  );
+  assert.match(refusal({ mail: { domains: [5] } }), /mailkeep:mail\.domains\[0\] must be a string/);
+});

@@ -439,3 +439,13 @@ test("on a host whose data is gone everything is made again, and nothing the old
   host.prepared = true;
   assert.equal((await engine.update(state, key)).outputs.publicKey, "public-mk1-example.org");
 });
+
+test("a property that changes are ignored for is no change, nor is anything below it", async () => {
+  const { engine, provider } = await stack();
+  const inputs = { address: "info@example.org", targets: ["anna@example.org"] };
+  const state = await engine.create("Alias", "info", inputs);
+  const news = await engine.check("Alias", "info", { ...inputs, targets: ["ben@example.org"] });
+  const request = { ...state, name: "info", oldInputs: state.inputs, olds: state.outputs, news };
+  assert.equal((await provider.diff({ ...request, ignoreChanges: ["targets"] })).changes, "none");
+  assert.equal((await provider.diff({ ...request, ignoreChanges: ["target"] })).changes, "some");
+});

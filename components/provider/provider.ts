@@ -113,7 +113,8 @@ class MailkeepProvider implements ResourceProvider {
       request.news,
       replacing(type, request.oldInputs, request.news),
     );
-    for (const property of request.ignoreChanges) delete detailedDiff[property];
+    for (const path of Object.keys(detailedDiff))
+      if (request.ignoreChanges.some((ignored) => isWithin(path, ignored))) delete detailedDiff[path];
     const reality: Record<string, PropertyDiff> = {};
     // The resource has another URN than the one that made the object: it has to be written there anew.
     if (request.olds.owner !== undefined && request.olds.owner !== request.urn)
@@ -298,6 +299,11 @@ function knownId(type: AnyResourceType, inputs: PropertyMap): string | undefined
 function replacing(type: AnyResourceType, before: PropertyMap, after: PropertyMap): readonly string[] {
   const [old, wanted] = [knownId(type, before), knownId(type, after)];
   return old !== undefined && wanted !== undefined && old !== wanted ? type.identity : [];
+}
+
+/** Whether a property path is the other one or lies below it. */
+function isWithin(path: string, above: string): boolean {
+  return path === above || path.startsWith(`${above}.`) || path.startsWith(`${above}[`);
 }
 
 function factsOf(type: AnyResourceType, outputs: PropertyMap): PropertyMap {
