@@ -153,6 +153,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         log,
         startTls: tls.status().length > 0,
         limits: { message: settings().message.sizeLimit },
+        spool,
       });
     const served: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>> = {
       smtp: smtp("mx"),
