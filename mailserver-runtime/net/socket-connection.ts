@@ -242,7 +242,8 @@ export class SocketConnection implements Connection {
     }
     this.#input.push(chunk);
     if (this.#read !== undefined) this.#serve();
-    if (this.#input.length >= HIGH_WATER && !this.#paused) {
+    // A reader that waits for more gets it: what it may collect is bounded by its own limit.
+    if (this.#read === undefined && this.#input.length >= HIGH_WATER && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
     }
