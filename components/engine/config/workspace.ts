@@ -8,10 +8,10 @@
  * same stack without a change to a tracked file.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { EngineError } from "../errors.ts";
+import { EngineError, messageOf } from "../errors.ts";
 import type { PropertyPath } from "../property-path.ts";
 import { writeDurably } from "../state/durable-file.ts";
 import { SecretsManager } from "../state/passphrase.ts";
@@ -97,7 +97,17 @@ export class Workspace {
     if (this.#passphrase) return this.#passphrase;
     const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = this.#environment;
     const ownFile = join(this.stateDirectory, "passphrase");
-    const read = (path: string) => readFileSync(path, "utf8").trim();
+    const read = (path: string) => {
+      try {
+        return readFileSync(path, "utf8").trim();
+      } catch (error) {
+        throw new EngineError(
+          "no-passphrase",
+          `the passphrase in ${path} cannot be read: ${messageOf(error)}`,
+          { cause: error },
+        );
+      }
+    };
     if (given !== undefined) {
       this.#passphrase = { text: given, isOwn: false };
     } else if (file) {
@@ -105,11 +115,8 @@ export class Workspace {
     } else if (existsSync(ownFile)) {
       this.#passphrase = { text: read(ownFile), isOwn: true };
     } else if (mayMake && this.#tracked.salt === undefined) {
-      const text = randomBytes(PASSPHRASE_BYTES).toString("base64url");
-      mkdirSync(this.stateDirectory, { recursive: true, mode: 0o700 });
-      writeFileSync(ownFile, `${text}\n`, { mode: 0o600, flag: "wx" });
-      chmodSync(ownFile, 0o600);
-      this.#passphrase = { text, isOwn: true };
+      makePassphrase(ownFile);
+      this.#passphrase = { text: read(ownFile), isOwn: true };
     } else {
       throw new EngineError(
         "no-passphrase",
@@ -226,6 +233,20 @@ export class Workspace {
     }
     merged.setSalt(this.#local.salt);
     return merged;
+  }
+}
+
+/** Makes up a passphrase. Of two that come at the same moment both find the first one's. */
+function makePassphrase(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${randomBytes(PASSPHRASE_BYTES).toString("base64url")}\n`, { mode: 0o600 });
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    rmSync(temporary, { force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import test from "node:test";
 import fc from "fast-check";
 import { EngineError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { File, testStack } from "../testing/stack.ts";
 import { secret } from "../wire.ts";
 import { formatCheckpoint, openCheckpoint, parseCheckpoint, verify } from "./checkpoint.ts";
 import { SecretsManager } from "./passphrase.ts";
+import { StackFiles } from "./stack-files.ts";
 
 const manager = await SecretsManager.create("test");
 
@@ -154,6 +155,20 @@ test("a state of another secrets manager or a newer format is for the CLI", () =
     isUnsupported(/'cloud'/),
   );
   assert.throws(() => parseCheckpoint(other({}, 4)), isUnsupported(/version 4/));
+});
+
+test("what a killed run left half written is removed by the next one", async (context) => {
+  const stack = testStack(context);
+  await stack.up(() => {
+    new File("a", { path: "a.txt", content: "one" });
+  });
+  const half = `${stack.files.checkpoint}.4711.abcd.tmp`;
+  writeFileSync(half, '{"version":3,"che');
+  stack.operation.files = new StackFiles(stack.files.backend, stack.files.project, stack.files.stack);
+  await stack.up(() => {
+    new File("a", { path: "a.txt", content: "two" });
+  });
+  assert.equal(existsSync(half), false);
 });
 
 test("a truncated state file is refused, the whole copy is named, and nothing is written over", async (context) => {

@@ -7,7 +7,7 @@
  * It promises that the checkpoint is always a whole one, and that a file it cannot read is never written over.
  */
 import { link, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { EngineError, messageOf } from "../errors.ts";
 import { parseCheckpoint, type SealedCheckpoint } from "./checkpoint.ts";
 import { writeDurably } from "./durable-file.ts";
@@ -34,6 +34,8 @@ export class StackFiles {
   readonly stack: string;
   /** Where the backend's `.pulumi` directory lies. */
   readonly backend: string;
+
+  #ready = false;
 
   constructor(backend: string, project: string, stack: string) {
     this.backend = backend;
@@ -168,7 +170,15 @@ export class StackFiles {
       .sort();
   }
 
+  /** Makes the backend where there is none, and removes what a killed run left half written. */
   async #ensureBackend(): Promise<void> {
+    if (this.#ready) return;
+    this.#ready = true;
+    const left = await readdir(dirname(this.checkpoint)).catch(() => []);
+    for (const name of left) {
+      const isHalf = name.startsWith(`${this.stack}.json.`) && name.endsWith(".tmp");
+      if (isHalf) await rm(join(dirname(this.checkpoint), name), { force: true });
+    }
     const meta = join(this.backend, ".pulumi", "meta.yaml");
     await mkdir(join(this.backend, ".pulumi"), { recursive: true, mode: 0o700 });
     const known = await readFile(meta, "utf8").catch((error) => {
