@@ -202,6 +202,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         entries: (await queue.list()).map((entry) => ({ ...entry, recipients: [...entry.recipients] })),
       }),
       queueRetry: async (id) => ({ retried: await queue.retry(id) }),
+      forgetMail: (address) => store.forget(address),
       reload: reloadFiles,
       stop: options.onStopRequested,
     };

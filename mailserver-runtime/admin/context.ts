@@ -25,6 +25,8 @@ export interface LiveServer {
   problems?(): OperationAnswer<"status">["problems"];
   queueList(): Promise<OperationAnswer<"queue.list">>;
   queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
+  /** The mail of an address is gone: nothing of it may be served from memory. */
+  forgetMail?(address: string): Promise<void>;
   /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */
   reload?(): Promise<unknown>;
   /** Begins to stop; resolves at once, before anything has ended. */

@@ -17,7 +17,7 @@ import { declaredAccount } from "./setup-owned.ts";
  */
 export async function purgeMailbox(
   text: string,
-  { directories }: AdminContext,
+  { directories, live }: AdminContext,
 ): Promise<OperationAnswer<"mailbox.purge">> {
   const { local, domain } = addressParts(text);
   const address = `${local}@${domain}`;
@@ -37,6 +37,7 @@ export async function purgeMailbox(
     return { purged: false, messages: 0, bytes: 0 };
   }
   await syncDirectory(parent);
+  await live?.forgetMail?.(address);
   const count = await measured(going);
   await rm(going, { recursive: true, force: true });
   return { purged: true, ...count };

@@ -42,6 +42,8 @@ export interface MailStore {
   account(address: string): Promise<AccountStore>;
   /** Octets and messages counted against the quota, from memory: the answer at RCPT. */
   usage(address: string): Promise<{ bytes: number; messages: number }>;
+  /** Drops what memory holds of an account whose mail an administrator has removed; who still reads it gets "nonexistent". */
+  forget(address: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -387,5 +387,9 @@ export class MemoryStore implements MailStore {
     return { bytes: 0, messages: 0 };
   }
 
+  async forget(address: string): Promise<void> {
+    this.#accounts.delete(address);
+  }
+
   async close(): Promise<void> {}
 }

@@ -98,6 +98,13 @@ class MaildirStore implements MailStore {
     }
   }
 
+  async forget(name: string): Promise<void> {
+    const address = name.toLowerCase();
+    const opening = this.#accounts.get(address);
+    this.#accounts.delete(address);
+    await (await opening?.catch(() => undefined))?.close();
+  }
+
   async account(address: string): Promise<AccountStore> {
     return this.#hold(address);
   }
