@@ -83,16 +83,6 @@ export function getPath(root: unknown, path: PropertyPath): unknown {
   );
 }
 
-/** Removes the value at a path; false where there was none. */
-export function removePath(root: unknown, path: PropertyPath): boolean {
-  const parent = getPath(root, path.slice(0, -1));
-  const last = path.at(-1);
-  if (typeof parent !== "object" || parent === null || last === undefined || !(last in parent)) return false;
-  if (Array.isArray(parent) && typeof last === "number") parent.splice(last, 1);
-  else delete (parent as Container)[last];
-  return true;
-}
-
 /**
  * Puts the old value back at a path of the new inputs: what ignoreChanges does. Lists never change length.
  * False where the path goes through an element that was added or removed, so that nothing could be put back.

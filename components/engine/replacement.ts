@@ -10,7 +10,7 @@ import { dependenciesOf, type ResourceState } from "./resource-state.ts";
 import { isProviderType, nameOf, parseProviderReference } from "./urn.ts";
 
 /** The resources of the old state that stand on `root`, directly or not, in the order of the state. */
-export function dependentsOf(
+function dependentsOf(
   root: ResourceState,
   resources: readonly ResourceState[],
   ignored: (urn: string) => boolean,

@@ -9,10 +9,6 @@ import { type PropertyMap, UNKNOWN } from "./provider.ts";
 export const SIGNATURE = "4dabf18193072939515e22adb298388d";
 /** The signature of a secret. */
 export const SECRET = "1b47061264138c4ac30d75fd1eb44270";
-/** The signature of a reference to another resource. */
-export const RESOURCE_REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e";
-/** The signature of an output value with its dependencies. */
-export const OUTPUT_VALUE = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
 
 /** A secret in wire form. */
 export interface SecretValue {

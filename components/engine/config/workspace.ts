@@ -20,7 +20,7 @@ import { applySchema, type ConfigValue, findProject, type Project } from "./proj
 import { containsSecure, StackConfig } from "./stack-config.ts";
 
 /** Below the project, ignored by git. */
-export const STATE_DIRECTORY = ".mailkeep";
+const STATE_DIRECTORY = ".mailkeep";
 
 const STACK_NAME = /^[A-Za-z0-9_.-]{1,100}$/;
 const PASSPHRASE_BYTES = 24;

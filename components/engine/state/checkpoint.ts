@@ -212,7 +212,7 @@ function writeResource(state: ResourceState, secrets: SecretsManager): Record<st
  * The list with every reference to an old URN replaced by the one its resource has now, also where a child still
  * waits for its own registration below a renamed parent (NormalizeURNReferences).
  */
-export function followAliases(resources: readonly ResourceState[]): ResourceState[] {
+function followAliases(resources: readonly ResourceState[]): ResourceState[] {
   const renamed = new Map<string, string>();
   for (const { urn, aliases, parent } of resources) {
     for (const alias of aliases ?? []) renamed.set(alias, urn);

@@ -28,7 +28,7 @@ export async function writeDurably(path: string, content: string, mode = 0o600):
 }
 
 /** Makes a rename, creation or removal in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, "r");
   try {
     await handle.sync();
