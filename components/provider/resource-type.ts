@@ -9,7 +9,7 @@ import type { Host, Limit } from "../host/connection.ts";
 export interface Action {
   readonly host: Host;
   readonly limit: Limit;
-  /** The resource's URN: written on what it makes, and asked before anything is taken away (docs/decisions, D4). */
+  /** The resource's URN: written on what it makes, and asked before anything is taken away. */
   readonly owner: string;
 }
 

@@ -128,6 +128,15 @@ test("a server that was killed counts as stopped at once, and starts again", asy
   assert.equal((await host.serverState(limit())).kind, "running");
 });
 
+test("a server that hangs is unreachable, and is replaced by a start", async () => {
+  const hung = pidOf();
+  process.kill(hung, "SIGSTOP");
+  assert.equal((await host.serverState({ deadline: Date.now() + 200 })).kind, "unreachable");
+  await host.startServer({ version: "2", owner, listeners }, limit());
+  assert.notEqual(pidOf(), hung);
+  assert.equal(await identify(hung), undefined);
+});
+
 test("a stop ends the process and keeps the data; a second one is no error", async () => {
   const pid = pidOf();
   await host.stopServer(2_000, limit());

@@ -34,6 +34,10 @@ const LOG_LINES = 20;
 const POLL_MS = 25;
 /** How long a process may take to end after its grace, before SIGTERM, and after SIGTERM, before SIGKILL. */
 const STOP_PATIENCE_MS = 3_000;
+/** How long a server that works takes to answer, at most. */
+const ANSWER_PATIENCE_MS = 2_000;
+/** How long a process that was killed may keep its sockets. */
+const PORT_PATIENCE_MS = 1_500;
 
 /** Makes the connection; touches nothing yet. */
 export function connectLocal({ directory }: LocalConnection): Host {
@@ -111,12 +115,13 @@ class LocalHost implements Host {
   }
 
   async startServer(wanted: StartServer, limit: Limit): Promise<void> {
-    const state = await this.serverState(limit);
-    if (state.kind === "unreachable") throw new HostError("unreachable", state.reason);
-    if (state.kind === "running") {
-      const declaration = await this.#liveDeclaration();
-      const sick = declaration && (await firstProblem(wanted, limit));
-      if (declaration?.version === wanted.version && sick === undefined) {
+    const state = await this.serverState(within(limit, ANSWER_PATIENCE_MS));
+    const declaration = await this.#liveDeclaration();
+    // A process of ours that hangs is replaced; what somebody else's does, only they know.
+    if (state.kind === "unreachable" && !declaration) throw new HostError("unreachable", state.reason);
+    if (state.kind !== "stopped") {
+      const asWanted = state.kind === "running" && declaration?.version === wanted.version;
+      if (asWanted && (await firstProblem(wanted, limit)) === undefined) {
         await writeDeclaration(this.directories.run, { ...declaration, owner: wanted.owner });
         return;
       }
@@ -125,18 +130,18 @@ class LocalHost implements Host {
     await this.#refuseTakenPorts(wanted);
     await this.#offline.end();
     const said = await Promise.all(this.#logFiles.map(sizeOf));
-    const declaration = await this.#spawn(wanted);
-    await this.#becomeHealthy(declaration, wanted, limit, said);
+    const started = await this.#spawn(wanted);
+    await this.#becomeHealthy(started, wanted, limit, said);
   }
 
   async stopServer(graceMs: number, limit: Limit): Promise<void> {
     const identity = await this.#runningProcess(limit);
     if (!identity) return;
-    await askServer(this.directories.run, JSON.stringify({ operation: "stop", request: { graceMs } }), {
-      ...limit,
-      deadline: Math.min(limit.deadline, Date.now() + STOP_PATIENCE_MS),
-    }).catch(() => undefined); // A server that does not answer is stopped by signal.
-    if (await ended(identity, graceMs + STOP_PATIENCE_MS)) return;
+    const line = JSON.stringify({ operation: "stop", request: { graceMs } });
+    const heard = await askServer(this.directories.run, line, within(limit, ANSWER_PATIENCE_MS)).catch(
+      () => undefined, // A server that does not answer is stopped by signal.
+    );
+    if (heard !== undefined && (await ended(identity, graceMs + STOP_PATIENCE_MS))) return;
     for (const name of ["SIGTERM", "SIGKILL"] as const) {
       await signal(identity, name);
       if (await ended(identity, STOP_PATIENCE_MS)) return;
@@ -155,18 +160,23 @@ class LocalHost implements Host {
 
   /** The server's process: what the server itself says, else what was declared. */
   async #runningProcess(limit: Limit): Promise<ProcessIdentity | undefined> {
-    const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + STOP_PATIENCE_MS) };
-    const line = await askServer(
-      this.directories.run,
-      JSON.stringify({ operation: "status", request: {} }),
-      soon,
-    ).catch(() => undefined);
+    const question = JSON.stringify({ operation: "status", request: {} });
+    const line = await askServer(this.directories.run, question, within(limit, ANSWER_PATIENCE_MS)).catch(
+      () => undefined,
+    );
     const pid = line === undefined ? undefined : readAnswer("status", line).pid;
     return pid === undefined ? this.#liveDeclaration() : identify(pid);
   }
 
+  /** A process that was just killed may hold its sockets a moment longer. */
   async #refuseTakenPorts({ listeners }: StartServer): Promise<void> {
-    const holders = await portHolders(listeners.map(({ port }) => port).filter((port) => port !== 0));
+    const ports = listeners.map(({ port }) => port).filter((port) => port !== 0);
+    const until = Date.now() + PORT_PATIENCE_MS;
+    let holders = await portHolders(ports);
+    while (holders.length > 0 && Date.now() < until) {
+      await wait(POLL_MS);
+      holders = await portHolders(ports);
+    }
     if (holders.length === 0) return;
     throw new HostError(
       "port-taken",
@@ -206,8 +216,7 @@ class LocalHost implements Host {
     said: readonly number[],
   ): Promise<void> {
     for (;;) {
-      const soon = { ...limit, deadline: Math.min(limit.deadline, Date.now() + 2_000) };
-      const state = await this.serverState(soon);
+      const state = await this.serverState(within(limit, ANSWER_PATIENCE_MS));
       const problem =
         state.kind === "running" ? await firstProblem(wanted, limit) : "its admin socket does not answer yet";
       if (problem === undefined) return;
@@ -235,6 +244,12 @@ class LocalHost implements Host {
     return new HostError("unhealthy", `The mail server ${what}, and has said nothing.`);
   }
 }
+
+/** The limit, or an earlier one in so many milliseconds. */
+const within = (limit: Limit, milliseconds: number): Limit => ({
+  ...limit,
+  deadline: Math.min(limit.deadline, Date.now() + milliseconds),
+});
 
 const sizeOf = (file: string) =>
   stat(file).then(
