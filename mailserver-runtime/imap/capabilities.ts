@@ -35,6 +35,9 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["PREVIEW", 8970],
 ];
 
+/** Where accounts have limits (RFC 9208 §3.1). */
+const QUOTA = ["QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"];
+
 /** The list without the word CAPABILITY. */
 export function capabilities(session: Session): string {
   const { connection, dependencies, limits } = session;
@@ -48,6 +51,7 @@ export function capabilities(session: Session): string {
     }
   } else {
     names.push(...LOGGED_IN.map(([name]) => name), `APPENDLIMIT=${limits.message}`);
+    if (dependencies.quota) names.push(...QUOTA);
   }
   return names.join(" ");
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
+import { ImapFlow } from "imapflow";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import type { MailStore } from "../store/mail-store.ts";
@@ -40,7 +41,9 @@ describe("real clients", () => {
       directories: { mail: join(directory, "mail"), state: join(directory, "state") },
       log: silentLog,
     });
-    server = await startTestServer(store);
+    server = await startTestServer(store, {
+      quota: (account) => ({ bytes: account.startsWith("small@") ? 2048 : 1024 ** 3 }),
+    });
   });
   after(async () => {
     await server.close();
@@ -199,5 +202,42 @@ set header_cache=""
     );
     inbox.release();
     mail.release();
+  });
+
+  it("imapflow reads the quota, and is told when a message does not fit (RFC 9208)", async () => {
+    const client = new ImapFlow({
+      host: "127.0.0.1",
+      port: server.port,
+      secure: true,
+      tls: { rejectUnauthorized: false },
+      auth: { user: "small@example.org", pass: PASSWORD },
+      logger: false,
+    });
+    await client.connect();
+    try {
+      const fits = message({ subject: "fits", body: "x".repeat(1000) });
+      assert.ok(await client.append("INBOX", fits));
+      const quota = await client.getQuota("INBOX");
+      assert.ok(quota?.storage);
+      assert.equal(quota.storage.limit, 2048);
+      assert.equal(quota.storage.usage, 2048, "two units of 1024 octets are begun");
+      await assert.rejects(
+        client.append("INBOX", fits),
+        (error: Error) => "serverResponseCode" in error && error.serverResponseCode === "OVERQUOTA",
+      );
+      const status = await client.status("INBOX", { messages: true });
+      assert.ok(status && status.messages === 1);
+    } finally {
+      await client.logout();
+    }
+  });
+
+  it("curl asks for the quota of a mailbox (RFC 9208 §4.1.2)", async (context) => {
+    if (!(await needs(context, "curl"))) return;
+    const { stdout } = await curl("-X", "GETQUOTAROOT INBOX", url());
+    assert.match(
+      stdout,
+      /^\* QUOTAROOT INBOX "User quota"\r\n\* QUOTA "User quota" \(STORAGE \d+ 1048576\)\r\n/m,
+    );
   });
 });

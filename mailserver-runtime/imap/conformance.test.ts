@@ -9,20 +9,11 @@ import { describe, it } from "node:test";
 import { silentLog } from "../net/log.ts";
 import { Flag } from "../store/mail-store.ts";
 import { serveImap } from "./serve.ts";
+import { type Row, testRows } from "./test/conversation.ts";
 import { MemoryStore } from "./test/memory-store.ts";
 import { message } from "./test/messages.ts";
 import { ScriptConnection } from "./test/script-connection.ts";
 import { PASSWORD, testAuthenticator, USER } from "./test/server.ts";
-
-interface Row {
-  readonly rfc: string;
-  readonly says: string;
-  readonly client: readonly string[];
-  readonly expect: readonly (string | RegExp)[];
-  readonly never?: readonly RegExp[];
-  /** Without LOGIN in front, and without TLS where "plain". */
-  readonly before?: "login" | "plain";
-}
 
 const MULTIPART = message({
   subject: "=?utf-8?q?Gr=C3=BC=C3=9Fe?=",
@@ -882,39 +873,8 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-async function converse(row: Pick<Row, "client" | "before">, store = fixture()): Promise<string> {
-  const login = row.before ? [] : [`login LOGIN ${USER} "${PASSWORD}"`];
-  const input = [...login, ...row.client].map((line) => `${line}\r\n`).join("");
-  const connection = new ScriptConnection(Buffer.from(input, "utf8"), row.before !== "plain");
-  await serveImap(connection, {
-    store,
-    authenticator: testAuthenticator,
-    hostname: "mail.example",
-    log: silentLog,
-    limits: { failedLoginDelay: 1, message: 1_000_000 },
-  });
-  return connection.output.toString("utf8");
-}
-
 describe("IMAP conformance", () => {
-  for (const row of ROWS) {
-    it(`${row.says} (RFC ${row.rfc})`, async () => {
-      const output = await converse(row);
-      const lines = output.split("\r\n");
-      let at = 0;
-      for (const expected of row.expect) {
-        const found = lines.findIndex(
-          (line, index) =>
-            index >= at && (typeof expected === "string" ? line === expected : expected.test(line)),
-        );
-        assert.ok(found >= 0, `expected ${String(expected)} after line ${at} of:\n${output}`);
-        at = found + 1;
-      }
-      for (const pattern of row.never ?? []) {
-        assert.doesNotMatch(lines.filter((line) => !line.startsWith("login ")).join("\n"), pattern);
-      }
-    });
-  }
+  testRows(ROWS, { store: fixture });
 
   it("a message that cannot be kept is refused whole, and its bytes are no commands (RFC 9051 §4.3)", async () => {
     const text = `${"x NOOP\r\n".repeat(40_000)}`;

@@ -57,6 +57,8 @@ const CORPUS = [
   "a UID EXPUNGE 1:*",
   "a REPLACE 1 INBOX {7+}\r\nA: 1\r\n\r",
   "a EXPUNGE",
+  'a GETQUOTA "User quota"',
+  "a GETQUOTAROOT {5+}\r\nINBOX",
   "a CLOSE",
 ];
 const SPICE = [
@@ -146,6 +148,7 @@ describe("hostile bytes", () => {
         authenticator: testAuthenticator,
         hostname: "mail.example",
         log,
+        quota: () => ({ bytes: 20_000, messages: 30 }),
         limits: { badCommands: 1000, message: 100_000 },
       });
       assert.ok(performance.now() - began < 2000, `a session took too long:\n${script}`);

@@ -13,6 +13,7 @@ import type { Cursor } from "./grammar/cursor.ts";
 import { decodeMailboxName, encodeMailboxName } from "./grammar/mailbox-name.ts";
 import type { ImapLimits } from "./limits.ts";
 import { Output } from "./output.ts";
+import type { Quota } from "./quota.ts";
 import type { Selected } from "./selected.ts";
 
 /** RFC 9051 §3. */
@@ -30,6 +31,8 @@ export interface ImapDependencies {
   readonly limits?: Partial<ImapLimits>;
   /** Where large arriving messages wait for the store; without it they wait in memory. */
   readonly spool?: SpoolOptions;
+  /** What an account may hold, asked anew each time; without it nothing is limited and QUOTA is not told. */
+  readonly quota?: (account: string) => Quota;
 }
 
 /** What a client asked to be told in a new way (RFC 5161). */

@@ -1,94 +1,12 @@
 /** Sessions beside each other, over real sockets: what one does, the other is told; and what a connection may not do. */
 import assert from "node:assert/strict";
-import { connect as connectTcp, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { connect as connectTls } from "node:tls";
 import { ImapFlow } from "imapflow";
 import { type Log, silentLog } from "../net/log.ts";
+import { Client } from "./test/client.ts";
 import { MemoryStore } from "./test/memory-store.ts";
 import { message } from "./test/messages.ts";
 import { PASSWORD, startTestServer, type TestServer, USER } from "./test/server.ts";
-
-/** A client that reads lines and waits for what it wants to see. */
-class Client {
-  readonly #socket: Socket;
-  #text = "";
-  #wake: () => void = () => {};
-  closed = false;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("data", (bytes) => {
-      this.#text += bytes.toString("latin1");
-      this.#wake();
-    });
-    socket.on("close", () => {
-      this.closed = true;
-      this.#wake();
-    });
-    socket.on("error", () => {});
-  }
-
-  static async open(port: number, tls = true): Promise<Client> {
-    const options = { port, host: "127.0.0.1", rejectUnauthorized: false };
-    const client = new Client(tls ? connectTls(options) : connectTcp(options));
-    await client.until(/^\* OK .*\r\n/m);
-    return client;
-  }
-
-  /** Everything up to and with the first match; fails after five seconds. */
-  async until(pattern: RegExp): Promise<string> {
-    const deadline = Date.now() + 5000;
-    for (;;) {
-      const match = pattern.exec(this.#text);
-      if (match) {
-        const end = match.index + match[0].length;
-        const seen = this.#text.slice(0, end);
-        this.#text = this.#text.slice(end);
-        return seen;
-      }
-      if (this.closed || Date.now() > deadline) {
-        throw new Error(
-          `${pattern} did not come; ${this.closed ? "closed after" : "there is"}: ${this.#text}`,
-        );
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        setTimeout(resolve, 200).unref();
-      });
-    }
-  }
-
-  send(text: string): void {
-    this.#socket.write(Buffer.from(text, "latin1"));
-  }
-
-  /** Sends a command and gives everything up to its tagged line. */
-  async command(line: string): Promise<string> {
-    const tag = line.slice(0, line.indexOf(" "));
-    this.send(`${line}\r\n`);
-    return this.until(new RegExp(`^${tag} (OK|NO|BAD).*\\r\\n`, "m"));
-  }
-
-  async logIn(user = USER): Promise<void> {
-    assert.match(await this.command(`l LOGIN ${user} "${PASSWORD}"`), /^l OK/m);
-  }
-
-  async finished(): Promise<void> {
-    const deadline = Date.now() + 5000;
-    while (!this.closed && Date.now() < deadline) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        setTimeout(resolve, 100).unref();
-      });
-    }
-    assert.ok(this.closed, "the connection is closed");
-  }
-
-  end(): void {
-    this.#socket.destroy();
-  }
-}
 
 describe("sessions beside each other", () => {
   const store = new MemoryStore();

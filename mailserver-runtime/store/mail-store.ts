@@ -115,6 +115,8 @@ export interface MailboxStatus {
   readonly highestModSeq: number;
   /** Sum of RFC822.SIZE. */
   readonly size: number;
+  /** The same of the messages with \\Deleted: what EXPUNGE would free. */
+  readonly deletedSize: number;
   readonly mailboxId: string;
 }
 

@@ -4,6 +4,7 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { parseDateTime } from "../grammar/dates.ts";
 import { parseFlagList } from "../grammar/flags.ts";
 import { formatSet } from "../grammar/sequence-set.ts";
+import { overQuota } from "../quota.ts";
 import { receiveMessage } from "../receive-message.ts";
 import type { Session } from "../session.ts";
 import { bad, type Completion, command, loggedIn, no, ok } from "./command.ts";
@@ -63,11 +64,15 @@ export const append = command({
       // Asked before the literal is let in: a client need not send 10 MB to hear that the name is wrong.
       const missing = await whyNot(session, name);
       if (missing) return missing;
+      let bytes = 0;
       let options: MessageOptions = first;
       for (;;) {
         if (messages.length >= session.limits.appendMessages) {
           return no("Too many messages in one APPEND.", "LIMIT");
         }
+        bytes += session.wire.literal.size;
+        const full = await overQuota(session, bytes, messages.length + 1);
+        if (full) return full;
         const received = await receiveMessage(session);
         if ("refused" in received) return received.refused;
         messages.push({

@@ -1,6 +1,7 @@
-import { type CopyResult, StoreError } from "../../store/mail-store.ts";
+import { type CopyResult, type MailboxView, positionOf, StoreError } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { formatSet, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
+import { overQuota } from "../quota.ts";
 import type { Session } from "../session.ts";
 import { updateStyle } from "../update-style.ts";
 import { type Command, type Completion, command, no, ok } from "./command.ts";
@@ -24,7 +25,7 @@ async function transfer(
   session: Session,
   { set, target }: CopyArguments,
   byUid: boolean,
-  act: (uids: number[], target: string) => Promise<CopyResult>,
+  act: (uids: number[], target: string) => Promise<CopyResult | Completion>,
 ): Promise<CopyResult | Completion | undefined> {
   const { box } = session;
   const uids = box.uidsOf(box.resolve(set, byUid, session.saved));
@@ -39,6 +40,11 @@ async function transfer(
   }
 }
 
+/** What copies of these messages would add; a link counts in full. */
+function totalSize(view: MailboxView, uids: readonly number[]): number {
+  return uids.reduce((sum, uid) => sum + view.sizes[positionOf(view, uid)]!, 0);
+}
+
 function copyUid(result: CopyResult): string | undefined {
   if (result.sourceUids.length === 0) return undefined;
   return `COPYUID ${result.uidValidity} ${formatSet(result.sourceUids)} ${formatSet(result.targetUids)}`;
@@ -51,8 +57,11 @@ const copyRow = (name: string, byUid: boolean): Command =>
     states: ["selected"],
     parse,
     async run(session, args) {
-      const { mailbox } = session.box;
-      const result = await transfer(session, args, byUid, (uids, target) => mailbox.copy(uids, target));
+      const { box } = session;
+      const result = await transfer(session, args, byUid, async (uids, target) => {
+        const full = await overQuota(session, totalSize(box.known, uids), uids.length);
+        return full ?? box.mailbox.copy(uids, target);
+      });
       if (result === undefined) return ok("Nothing to copy.");
       return "status" in result ? result : ok("Copied.", copyUid(result));
     },

@@ -1,6 +1,7 @@
 import { positionOf } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
+import { overQuota } from "../quota.ts";
 import { receiveMessage } from "../receive-message.ts";
 import type { Session } from "../session.ts";
 import { afterMessage, type MessageOptions, parseMessageOptions, whyNot } from "./append.ts";
@@ -32,6 +33,10 @@ async function run(session: Session, args: ReplaceArguments, byUid: boolean): Pr
   const uid = box.known.uids[position]!;
   const missing = await whyNot(session, args.name);
   if (missing) return missing;
+  // What goes makes room for what comes (RFC 8508 §3.1).
+  const growth = session.wire.literal.size - box.known.sizes[position]!;
+  const full = growth > 0 ? await overQuota(session, growth, 0) : undefined;
+  if (full) return full;
   const received = await receiveMessage(session);
   if ("refused" in received) return received.refused;
   try {

@@ -4,7 +4,7 @@ import { GrammarError } from "../grammar/cursor.ts";
 import type { Session } from "../session.ts";
 import { command, loggedIn, ok } from "./command.ts";
 
-/** What STATUS can tell, and where it is found (RFC 9051 §6.3.11, RFC 7162, 7889, 8438, 8474). */
+/** What STATUS can tell, and where it is found (RFC 9051 §6.3.11, RFC 7162, 7889, 8438, 8474, 9208). */
 const ITEMS: Record<string, (status: MailboxStatus, session: Session) => string> = {
   MESSAGES: ({ messages }) => `${messages}`,
   RECENT: ({ recent }) => `${recent}`,
@@ -12,6 +12,7 @@ const ITEMS: Record<string, (status: MailboxStatus, session: Session) => string>
   UIDVALIDITY: ({ uidValidity }) => `${uidValidity}`,
   UNSEEN: ({ unseen }) => `${unseen}`,
   DELETED: ({ deleted }) => `${deleted}`,
+  "DELETED-STORAGE": ({ deletedSize }) => `${deletedSize}`,
   SIZE: ({ size }) => `${size}`,
   HIGHESTMODSEQ: ({ highestModSeq }) => `${Math.max(1, highestModSeq)}`,
   MAILBOXID: ({ mailboxId }) => `(${mailboxId})`,

@@ -11,6 +11,7 @@ import { deleteMailbox } from "./delete.ts";
 import { enable } from "./enable.ts";
 import { expunge, uidExpunge } from "./expunge.ts";
 import { fetch, uidFetch } from "./fetch.ts";
+import { getquota, getquotaroot } from "./getquota.ts";
 import { id } from "./id.ts";
 import { idle } from "./idle.ts";
 import { list, lsub } from "./list.ts";
@@ -50,6 +51,8 @@ export const commands: readonly Command[] = [
   list,
   lsub,
   status,
+  getquota,
+  getquotaroot,
   append,
   idle,
   check,

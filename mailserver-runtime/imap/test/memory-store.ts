@@ -269,6 +269,10 @@ export class MemoryMailbox implements Mailbox {
       uidValidity: this.uidValidity,
       highestModSeq: this.#modSeq,
       size: this.#messages.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      deletedSize: this.#messages.reduce(
+        (sum, { flags, bytes }) => (flags & Flag.Deleted ? sum + bytes.length : sum),
+        0,
+      ),
       mailboxId: this.mailboxId,
     };
   }
@@ -295,6 +299,14 @@ export class MemoryAccount implements AccountStore {
     const found = this.#mailboxes.get(name);
     if (!found) throw new StoreError("nonexistent", "There is no such mailbox.");
     return found.mailbox;
+  }
+
+  get usage(): { bytes: number; messages: number } {
+    const states = [...this.#mailboxes.values()].map(({ mailbox }) => mailbox.state);
+    return {
+      bytes: states.reduce((sum, { size }) => sum + size, 0),
+      messages: states.reduce((sum, { messages }) => sum + messages, 0),
+    };
   }
 
   async list() {
@@ -383,8 +395,8 @@ export class MemoryStore implements MailStore {
     return this.get(address);
   }
 
-  async usage(): Promise<{ bytes: number; messages: number }> {
-    return { bytes: 0, messages: 0 };
+  async usage(address: string): Promise<{ bytes: number; messages: number }> {
+    return this.get(address).usage;
   }
 
   async forget(address: string): Promise<void> {

@@ -142,17 +142,22 @@ export function countFlags(view: MailboxView): {
   unseen: number;
   deleted: number;
   size: number;
+  deletedSize: number;
 } {
   let recent = 0;
   let unseen = 0;
   let deleted = 0;
   let size = 0;
+  let deletedSize = 0;
   for (let i = 0; i < view.count; i++) {
     const flags = view.flags[i]!;
     if (flags & Flag.Recent) recent++;
     if ((flags & Flag.Seen) === 0) unseen++;
-    if (flags & Flag.Deleted) deleted++;
+    if (flags & Flag.Deleted) {
+      deleted++;
+      deletedSize += view.sizes[i]!;
+    }
     size += view.sizes[i]!;
   }
-  return { recent, unseen, deleted, size };
+  return { recent, unseen, deleted, size, deletedSize };
 }
