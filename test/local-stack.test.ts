@@ -154,12 +154,15 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
         `Pass ${(await project.passwords())["anna@green.test"]}`,
         "SSLType IMAPS",
         `CertificateFile ${caCertificateFile}`,
+        "",
         "IMAPStore far",
         "Account anna",
+        "",
         "MaildirStore near",
         `Path ${local}/`,
         `Inbox ${local}/INBOX`,
         "SubFolders Verbatim",
+        "",
         "Channel all",
         "Far :far:",
         "Near :near:",
@@ -181,7 +184,7 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     assert.doesNotMatch(second.stdout + second.stderr, /\+[1-9]/);
   });
 
-  test("mutt opens the mailbox over IMAP and saves a message to a file", async (t) => {
+  test("mutt opens the mailbox over IMAP and pipes a message to a program", async (t) => {
     if (!needs(t, "mutt", "script")) return;
     const { caCertificateFile } = await project.outputs();
     const password = (await project.passwords())["anna@green.test"]!;
@@ -201,12 +204,14 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
         "set delete=no",
         "set wait_key=no",
         "set mbox_type=mbox",
+        `set folder="${home}"`,
+        "set ssl_force_tls=yes",
         "",
       ].join("\n"),
     );
     const url = `imaps://localhost:${await project.port("imaps")}/INBOX`;
     // mutt wants a terminal; script(1) gives it one.
-    const command = `mutt -n -F '${rc}' -f '${url}' -e "push '<copy-message><kill-line>${saved}<enter><exit>'"`;
+    const command = `mutt -n -F '${rc}' -f '${url}' -e "push '<first-entry><pipe-message>cat >${saved}<enter><exit>'"`;
     const result = await run("script", ["-qec", command, "/dev/null"], {
       cwd: home,
       env: { HOME: home, TERM: "xterm" },
