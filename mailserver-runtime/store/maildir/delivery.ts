@@ -65,7 +65,6 @@ export async function deliverToAll(
           }
         }),
       );
-      removeQuietly(shared.temporary);
     }),
   );
   return delivery.recipients.map((recipient) => outcomes.get(recipient)!);
@@ -116,7 +115,7 @@ async function putInPlace(
   let file = placeFor(written.base, flags);
   account.inFlight.add(written.base);
   try {
-    if (isWriter) renameSync(written.temporary, `${directory}/${file}`);
+    if (isWriter) move(written.temporary, `${directory}/${file}`);
     else {
       try {
         linkSync(written.temporary, `${directory}/${file}`);
@@ -125,7 +124,7 @@ async function putInPlace(
         written = await writeCopy(delivery, place);
         file = placeFor(written.base, flags);
         account.inFlight.add(written.base);
-        renameSync(written.temporary, `${directory}/${file}`);
+        move(written.temporary, `${directory}/${file}`);
       }
     }
     try {
@@ -139,4 +138,14 @@ async function putInPlace(
     account.inFlight.delete(written.base);
   }
   account.delivered(disk, file, { size: written.crlfSize, date: written.date });
+}
+
+/** Renames; where that fails the temporary name goes, so that nothing is left of it either way. */
+function move(temporary: string, target: string): void {
+  try {
+    renameSync(temporary, target);
+  } catch (error) {
+    removeQuietly(temporary);
+    throw error;
+  }
 }
