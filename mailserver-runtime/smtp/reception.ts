@@ -81,6 +81,11 @@ export async function receiveMail(
     });
   }
   const local = [...copies.values()];
+  const onward = junk
+    ? []
+    : forwards.flatMap(({ recipient, route }) =>
+        route.kind === "remote" ? [{ address: route.address, ...recipient.parameters }] : [],
+      );
   const durable = await makeDurable(session, {
     id,
     receivedAt,
@@ -89,12 +94,9 @@ export async function receiveMail(
     local,
     queued: {
       envelope: {
-        from: session.services.forwardSender?.(from) ?? from,
-        recipients: junk
-          ? []
-          : forwards.flatMap(({ recipient, route }) =>
-              route.kind === "remote" ? [{ address: route.address, ...recipient.parameters }] : [],
-            ),
+        // Rewriting costs an HMAC, which a message that stays here does not need.
+        from: (onward.length > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
+        recipients: onward,
         ret: transaction.parameters.ret,
         envid: transaction.parameters.envid,
         smtpUtf8: transaction.parameters.smtpUtf8,
