@@ -70,8 +70,9 @@ export async function runProbe(options: ProbeOptions): Promise<ProbeReport> {
     const submitted = await timed(() => submit(options, messageId));
     done({ name: "submission", ok: true, ms: submitted.ms, detail: submitted.value });
     const arrived = await timed(() => arrival(reader!, messageId, options.timeoutMs));
-    for (const step of onTheWay(await options.trace(messageId), options)) done(step);
-    for (const step of inspect(arrived.value.source, options)) done(step);
+    const events = await options.trace(messageId);
+    for (const step of onTheWay(events, options)) done(step);
+    for (const step of inspect(arrived.value.source, events, options)) done(step);
     done({
       name: "delivery",
       ok: arrived.value.mailbox === "INBOX",
@@ -205,7 +206,9 @@ async function remove(client: ImapFlow, mailbox: string, uid: number): Promise<b
 }
 
 /** What the message itself shows: signature, results of the checks, text unharmed. */
-function inspect(source: Buffer, options: ProbeOptions): ProbeStep[] {
+function inspect(source: Buffer, events: readonly ProbeTraceEvent[], options: ProbeOptions): ProbeStep[] {
+  const signMs = events.find(({ fields }) => typeof fields.signMs === "number")?.fields.signMs;
+  const times = events.find(({ fields }) => fields.times)?.fields.times as Record<string, number> | undefined;
   const text = source.toString("latin1");
   const header = text.slice(0, text.indexOf("\r\n\r\n")).replace(/\r\n[ \t]+/g, " ");
   const domain = options.from.address.split("@")[1]!;
@@ -219,6 +222,7 @@ function inspect(source: Buffer, options: ProbeOptions): ProbeStep[] {
     {
       name: "signature",
       ok: own.length > 0,
+      ms: signMs as number | undefined,
       detail:
         own.map(({ selector, algorithm }) => `DKIM d=${domain} s=${selector} ${algorithm}`).join(", ") ||
         `no DKIM-Signature of ${domain}`,
@@ -231,6 +235,7 @@ function inspect(source: Buffer, options: ProbeOptions): ProbeStep[] {
       steps.push({
         name: method.toUpperCase(),
         ok: result?.[1] === "pass",
+        ms: times?.[method],
         detail: result?.[0].trim() ?? "not in Authentication-Results",
       });
     }

@@ -125,6 +125,7 @@ export async function receiveMail(
       messageId: messageIdOf(headers),
       action: action.kind,
       score: verdict?.score,
+      times: verdict?.times,
       requeued: durable.requeued,
     },
     "message accepted",

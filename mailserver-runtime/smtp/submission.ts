@@ -70,7 +70,9 @@ export async function submitMail(
     })}${missingFields(headers, hostname, receivedAt)}`,
   );
   const domain = domainOf(author[0]!);
+  const signing = performance.now();
   const signatures = (await session.services.signer?.sign(domain, own, content)) ?? Buffer.alloc(0);
+  const signMs = Math.round((performance.now() - signing) * 10) / 10;
   if (
     signatures.length === 0 &&
     settings.submission.requireSignature &&
@@ -113,6 +115,7 @@ export async function submitMail(
       size: received.size,
       messageId: messageIdOf(headers),
       signed: signatures.length > 0,
+      signMs,
       requeued: durable.requeued,
     },
     "message submitted",
