@@ -261,11 +261,11 @@ function onTheWay(events: readonly ProbeTraceEvent[], options: ProbeOptions): Pr
   });
 }
 
-/** A step's own figure, or the time since the event before it. */
+/** A step's own figure, or the time since the look-up that it follows. */
 function stepTime(found: ProbeTraceEvent, events: readonly ProbeTraceEvent[]): number | undefined {
   if (typeof found.fields.ms === "number") return found.fields.ms;
-  const earlier = events.filter((one) => one.at <= found.at && one !== found).map((one) => one.at);
-  return earlier.length > 0 ? found.at - Math.max(...earlier) : undefined;
+  const before = events.find((one) => one.event === "mx-lookup" || one.event === "submitted");
+  return before && Math.max(0, found.at - before.at);
 }
 
 /** Steps of the way and the log event that proves each. */

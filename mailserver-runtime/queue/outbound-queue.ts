@@ -121,11 +121,13 @@ export class RunningQueue implements OutboundQueue {
     if (this.#closing) throw new QueueError("closed", "the queue is closing");
     if (submission.envelope.recipients.length === 0)
       throw new QueueError("no recipients", "a message without recipients cannot be queued");
+    const begin = performance.now();
     const header = await this.#spool.write(submission, this.#clock());
+    const ms = Math.round((performance.now() - begin) * 10) / 10;
     const { envelope, contentSize, account, id } = header;
     this.#counts.enqueued += 1;
     this.#log.info(
-      { id, from: envelope.from, recipients: envelope.recipients.length, size: contentSize, account },
+      { id, from: envelope.from, recipients: envelope.recipients.length, size: contentSize, account, ms },
       "queued",
     );
     const entry = this.#admit(replay(header, []));
