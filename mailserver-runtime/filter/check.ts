@@ -5,6 +5,7 @@
  */
 import type { ARCResult, DKIMVerifyResult, DMARCResult, SPFResult } from "mailauth";
 import type { Finding, InboundMessage } from "./pipeline.ts";
+import type { Readable } from "./reading/readable.ts";
 
 export interface Check {
   /** Stands in findings, times, metrics and logs. */
@@ -27,8 +28,20 @@ export type Advice =
   | { readonly kind: "junk"; readonly reason: string }
   | { readonly kind: "reject"; readonly status: string; readonly text: string };
 
+export interface Reverse {
+  readonly result: "pass" | "fail" | "temperror";
+  /** The name that led back, or else the first one. */
+  readonly name: string | undefined;
+}
+
 /** Facts of one message, each found at most once, at first use. */
 export interface Facts {
+  /** The server's own name. */
+  readonly hostname: string;
+  /** The message's text, links and attachments. */
+  readable(): Promise<Readable>;
+  /** Whether the client's address has a name that leads back to it (iprev, RFC 8601 §3); undefined for one of a private network. */
+  reverse(): Promise<Reverse | undefined>;
   spf(): Promise<SPFResult>;
   dkim(): Promise<DKIMVerifyResult>;
   arc(): Promise<ARCResult>;

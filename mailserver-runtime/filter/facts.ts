@@ -1,4 +1,4 @@
-/** The facts of one message from mailauth: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617), DMARC (RFC 9989). */
+/** The facts of one message: what it says, and from mailauth SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617), DMARC (RFC 9989). */
 import { Readable } from "node:stream";
 import type { ARCData, ARCResult, DNSResolver } from "mailauth";
 import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
@@ -7,6 +7,8 @@ import { readHeaders } from "../message/headers.ts";
 import type { Facts } from "./check.ts";
 import { mailauth } from "./mailauth.ts";
 import type { InboundMessage } from "./pipeline.ts";
+import { readMessage } from "./reading/readable.ts";
+import { reverseOf } from "./reverse.ts";
 
 /** Facts of `message`, as seen by `hostname` through `resolver`. */
 export function factsOf(message: InboundMessage, hostname: string, lookUp: MailauthResolver): Facts {
@@ -51,7 +53,9 @@ export function factsOf(message: InboundMessage, hostname: string, lookUp: Maila
       resolver,
     });
   });
-  return { spf, dkim, arc, dmarc };
+  const readable = once(() => readMessage(message.content));
+  const reverse = once(() => reverseOf(message.client.address, lookUp));
+  return { hostname, readable, reverse, spf, dkim, arc, dmarc };
 }
 
 /**

@@ -5,16 +5,44 @@
  */
 import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { Log } from "../net/log.ts";
-import type { Check, CheckResult } from "./check.ts";
+import type { Classifier } from "./bayes/classifier.ts";
+import type { Advice, Check, CheckResult } from "./check.ts";
 import { arcCheck } from "./checks/arc.ts";
+import { attachmentsCheck } from "./checks/attachments.ts";
+import { bayesCheck } from "./checks/bayes.ts";
 import { dkimCheck } from "./checks/dkim.ts";
 import { dmarcCheck } from "./checks/dmarc.ts";
+import { eicarCheck } from "./checks/eicar.ts";
+import { gtubeCheck } from "./checks/gtube.ts";
+import { headerSanityCheck } from "./checks/header-sanity.ts";
+import { heloSanityCheck } from "./checks/helo-sanity.ts";
+import { linkSanityCheck } from "./checks/link-sanity.ts";
+import { mimeSanityCheck } from "./checks/mime-sanity.ts";
 import { spfCheck } from "./checks/spf.ts";
+import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
 import { factsOf } from "./facts.ts";
 import type { Finding, InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
+import { adviceOf, type FilterPolicy, spamHeaders, standardPolicy } from "./policy.ts";
 
+/** What a message itself shows, without asking anybody. */
+export const contentChecks: readonly Check[] = [
+  gtubeCheck,
+  eicarCheck,
+  headerSanityCheck,
+  mimeSanityCheck,
+  linkSanityCheck,
+  attachmentsCheck,
+  unicodeTricksCheck,
+];
 /** The checks of a server, in the order their results stand in Authentication-Results. */
-export const checks: readonly Check[] = [dkimCheck, spfCheck, arcCheck, dmarcCheck];
+export const checks: readonly Check[] = [
+  dkimCheck,
+  spfCheck,
+  arcCheck,
+  dmarcCheck,
+  heloSanityCheck,
+  ...contentChecks,
+];
 
 export interface InboundFilterOptions {
   /** The server's name, as SPF macros and results use it. */
@@ -22,10 +50,17 @@ export interface InboundFilterOptions {
   readonly resolver: MailauthResolver;
   readonly log: Log;
   readonly checks?: readonly Check[];
+  /** Its opinion is one more check; without it mail is judged by the others. */
+  readonly classifier?: Pick<Classifier, "evidence">;
+  /** The thresholds of now; default DMS's. */
+  readonly policy?: () => FilterPolicy;
 }
 
 export function createInboundFilter(options: InboundFilterOptions): InboundFilter {
-  const active = options.checks ?? checks;
+  const active = [
+    ...(options.checks ?? checks),
+    ...(options.classifier === undefined ? [] : [bayesCheck(options.classifier)]),
+  ];
   return {
     async inspect(message) {
       const facts = factsOf(message, options.hostname(), options.resolver);
@@ -40,7 +75,7 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
           return { check, ...outcome };
         }),
       );
-      return verdict(results, times);
+      return verdict(results, times, options.policy?.() ?? standardPolicy);
     },
   };
 }
@@ -82,18 +117,21 @@ function failed(check: Check, failure: string): { result: CheckResult; failure: 
   return { result: { findings: [finding] }, failure };
 }
 
-/** Policy: the hardest advice wins; a failed check that insists makes the client come back. */
-function verdict(outcomes: readonly Outcome[], times: Record<string, number>): Verdict {
+/** The hardest of what the checks advise and the score asks for; a failed check that insists makes the client come back. */
+function verdict(outcomes: readonly Outcome[], times: Record<string, number>, policy: FilterPolicy): Verdict {
   const findings = outcomes.flatMap((outcome) => outcome.result.findings);
   const score = Math.round(findings.reduce((sum, finding) => sum + finding.score, 0) * 100) / 100;
   const authenticationResults = outcomes.flatMap((outcome) => outcome.result.authenticationResults ?? []);
-  return { findings, score, authenticationResults, action: decide(outcomes), times };
+  const action = decide(outcomes, adviceOf(score, policy));
+  const headers = spamHeaders(findings, score, action.kind === "junk", policy);
+  return { findings, score, authenticationResults, headers, action, times };
 }
 
-function decide(outcomes: readonly Outcome[]): Verdict["action"] {
-  for (const { result } of outcomes)
-    if (result.advice?.kind === "reject")
-      return { kind: "reject", code: 550, status: result.advice.status, text: result.advice.text };
+function decide(outcomes: readonly Outcome[], byScore: Advice | undefined): Verdict["action"] {
+  const advices = [...outcomes.map(({ result }) => result.advice), byScore];
+  const reject = advices.find((advice) => advice?.kind === "reject");
+  if (reject?.kind === "reject")
+    return { kind: "reject", code: 550, status: reject.status, text: reject.text };
   const insisting = outcomes.find((o) => o.failure !== undefined && o.check.onFailure === "tempfail");
   if (insisting)
     return {
@@ -102,7 +140,6 @@ function decide(outcomes: readonly Outcome[]): Verdict["action"] {
       status: "4.7.1",
       text: `The check ${insisting.check.name} is not available now, try again later`,
     };
-  for (const { result } of outcomes)
-    if (result.advice?.kind === "junk") return { kind: "junk", reason: result.advice.reason };
-  return { kind: "accept" };
+  const junk = advices.find((advice) => advice?.kind === "junk");
+  return junk?.kind === "junk" ? { kind: "junk", reason: junk.reason } : { kind: "accept" };
 }

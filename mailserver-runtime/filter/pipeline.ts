@@ -30,6 +30,8 @@ export interface Verdict {
   readonly score: number;
   /** `method=result reason ptype.property=value` clauses, without header name and authserv-id. */
   readonly authenticationResults: readonly string[];
+  /** Fields for the copy that is stored (X-Spam-…), values folded, without the last line end. */
+  readonly headers?: readonly { readonly name: string; readonly value: string }[];
   readonly action:
     | { readonly kind: "accept" }
     | { readonly kind: "junk"; readonly reason: string }
