@@ -7,7 +7,10 @@ import type { Resolver } from "./resolver.ts";
 /** `(name, rrtype)` to what `dns.promises.resolve(name, rrtype)` gives; rejects with its error codes. */
 export type MailauthResolver = (name: string, rrtype?: string) => Promise<unknown[]>;
 
-/** A failed look-up with the code `dns.promises` gives it (Node's documentation, "Error codes"). */
+/**
+ * A failed look-up with the code `dns.promises` gives it (Node's documentation, "Error codes"). It has no stack: a name
+ * that is not there is an answer like any other, several for each message, and the stack costs more than all else here.
+ */
 export class LookupError extends Error {
   override name = "LookupError";
   readonly code: "ENOTFOUND" | "ENODATA" | "ESERVFAIL" | "EBADQUERY" | "EBADNAME";
@@ -15,7 +18,10 @@ export class LookupError extends Error {
   readonly hostname: string;
 
   constructor(code: LookupError["code"], rrtype: string, hostname: string, reason: string | undefined) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${code} ${rrtype} ${hostname}${reason === undefined ? "" : `: ${reason}`}`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.syscall = `query${rrtype}`;
     this.hostname = hostname;
