@@ -51,6 +51,7 @@ export function capabilities(session: Session): string {
     }
   } else {
     names.push(...LOGGED_IN.map(([name]) => name), `APPENDLIMIT=${limits.message}`);
+    if (!session.compressed) names.push("COMPRESS=DEFLATE");
     if (dependencies.quota) names.push(...QUOTA);
   }
   return names.join(" ");

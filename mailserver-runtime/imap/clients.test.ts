@@ -218,9 +218,8 @@ set header_cache=""
       const fits = message({ subject: "fits", body: "x".repeat(1000) });
       assert.ok(await client.append("INBOX", fits));
       const quota = await client.getQuota("INBOX");
-      assert.ok(quota?.storage);
-      assert.equal(quota.storage.limit, 2048);
-      assert.equal(quota.storage.usage, 2048, "two units of 1024 octets are begun");
+      // Two units of 1024 octets are begun.
+      assert.partialDeepStrictEqual(quota, { storage: { limit: 2048, usage: 2048 } });
       await assert.rejects(
         client.append("INBOX", fits),
         (error: Error) => "serverResponseCode" in error && error.serverResponseCode === "OVERQUOTA",

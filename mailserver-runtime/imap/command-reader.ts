@@ -33,7 +33,7 @@ const LINE_END = Buffer.from("\r\n", "latin1");
 const CHUNK = 64 * 1024;
 
 export class CommandReader implements Wire {
-  readonly #connection: Connection;
+  #connection: Connection;
   readonly #limits: ImapLimits;
   readonly #find: (name: string) => Command | undefined;
   /** Why a command cannot run now, or undefined: asked before its literals are let in. */
@@ -59,6 +59,10 @@ export class CommandReader implements Wire {
     this.#refusal = options.refusal;
     this.#write = options.write;
     this.#patience = options.patience;
+  }
+
+  speakThrough(connection: Connection): void {
+    this.#connection = connection;
   }
 
   get literal(): Announcement | undefined {

@@ -59,6 +59,7 @@ const CORPUS = [
   "a EXPUNGE",
   'a GETQUOTA "User quota"',
   "a GETQUOTAROOT {5+}\r\nINBOX",
+  "a COMPRESS LZ4",
   "a CLOSE",
 ];
 const SPICE = [

@@ -19,7 +19,7 @@ const TURN = 5;
 const SHORT = 40;
 
 export class Output {
-  readonly #connection: Connection;
+  #connection: Connection;
   readonly #timeoutMs: number;
   #buffer: Buffer | undefined;
   #length = 0;
@@ -30,6 +30,11 @@ export class Output {
   constructor(connection: Connection, timeoutMs: number) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
+  }
+
+  speakThrough(connection: Connection): void {
+    this.flush();
+    this.#connection = connection;
   }
 
   /** A piece that is already bytes; copied. */

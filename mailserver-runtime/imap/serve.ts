@@ -47,8 +47,8 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
     const bye = farewell(error);
     if (error instanceof BrokenAnswerError) {
       session.log.error({ event: "answer-broken", err: error }, error.message);
-      connection.destroy();
-    } else if (bye !== undefined && !connection.closed) send(`* BYE ${bye}\r\n`);
+      session.connection.destroy();
+    } else if (bye !== undefined && !session.connection.closed) send(`* BYE ${bye}\r\n`);
     if (!(error instanceof ConnectionError) && !(error instanceof FatalError)) {
       session.log.error(
         { event: "session-failed", err: error },
@@ -57,7 +57,9 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
     }
   } finally {
     session.close();
-    connection.end();
+    session.connection.end();
+    // Who listens ends the socket when this resolves; what compresses hands on its last bytes a little later.
+    await session.compressed?.ended;
   }
 }
 

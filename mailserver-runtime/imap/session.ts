@@ -9,6 +9,7 @@ import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { AccountStore, MailStore } from "../store/mail-store.ts";
+import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
 import { decodeMailboxName, encodeMailboxName } from "./grammar/mailbox-name.ts";
 import type { ImapLimits } from "./limits.ts";
@@ -46,7 +47,7 @@ export interface Enabled {
 }
 
 export class Session {
-  readonly connection: Connection;
+  connection: Connection;
   readonly dependencies: ImapDependencies;
   readonly limits: ImapLimits;
   readonly out: Output;
@@ -60,6 +61,8 @@ export class Session {
   /** Of the command that runs now. */
   tag = "*";
   failedLogins = 0;
+  /** COMPRESS is active (RFC 4978). */
+  compressed: CompressedConnection | undefined;
   /** When an unauthenticated client must have logged in (milliseconds since the epoch). */
   readonly loginDeadline: number;
   /** The announcement of a message literal that still is on the wire, for the command that takes it. */
@@ -77,6 +80,14 @@ export class Session {
       client: connection.remote.address,
     });
     this.loginDeadline = Date.now() + limits.loginTimeout;
+  }
+
+  /** Bytes go through `connection` from now on: what compresses stands around the one before. */
+  speakThrough(connection: CompressedConnection): void {
+    this.connection = connection;
+    this.out.speakThrough(connection);
+    this.wire.speakThrough(connection);
+    this.compressed = connection;
   }
 
   /** How long to wait for the client's next bytes now. */
@@ -168,6 +179,7 @@ export class Session {
 
 /** What a command may read from the client beyond its first bytes. */
 export interface Wire {
+  speakThrough(connection: Connection): void;
   /** Sends "+ text" and reads one line, at most `limit` bytes. */
   continuation(text: string, limit: number): Promise<Buffer>;
   /** The message literal announced where parsing stopped, if there is one. */

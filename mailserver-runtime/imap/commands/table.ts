@@ -5,6 +5,7 @@ import { capability } from "./capability.ts";
 import { check } from "./check.ts";
 import { close } from "./close.ts";
 import type { Command } from "./command.ts";
+import { compress } from "./compress.ts";
 import { copy, move, uidCopy, uidMove } from "./copy.ts";
 import { create } from "./create.ts";
 import { deleteMailbox } from "./delete.ts";
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   authenticate,
   login,
   enable,
+  compress,
   namespace,
   select,
   examine,
