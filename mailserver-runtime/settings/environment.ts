@@ -103,6 +103,12 @@ const conversions: Readonly<
     if (value < (minimum ?? value)) return { reason: `${text} is less than ${minimum}` };
     return value > (maximum ?? value) ? { reason: `${text} is more than ${maximum}` } : value;
   },
+  number(text, { minimum, maximum }) {
+    const value = /^-?\d{1,9}(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value)) return { reason: `"${text}" is not a number` };
+    if (value < (minimum ?? value)) return { reason: `${text} is less than ${minimum}` };
+    return value > (maximum ?? value) ? { reason: `${text} is more than ${maximum}` } : value;
+  },
   list: (text) => text.split(/[\s,]+/).filter((part) => part !== ""),
   object: () => ({ reason: "this setting cannot be given by a variable" }),
 };

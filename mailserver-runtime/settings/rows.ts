@@ -20,7 +20,7 @@ export interface SettingRow {
   /** The DMS variable that supplies it. */
   readonly dms: string | undefined;
 }
-export type SettingType = "string" | "integer" | "boolean" | "list" | "object";
+export type SettingType = "string" | "integer" | "number" | "boolean" | "list" | "object";
 
 /** The part of JSON Schema that our schema uses. */
 interface Node {
@@ -76,6 +76,6 @@ function rowsOf(node: Node, prefix: string): SettingRow[] {
 
 function typeOf(node: Node): SettingType {
   if (node.type === "array") return "list";
-  if (node.type === "integer" || node.type === "number") return "integer";
+  if (node.type === "integer" || node.type === "number") return node.type;
   return node.type === "boolean" ? "boolean" : node.type === "object" ? "object" : "string";
 }

@@ -152,6 +152,25 @@ export const settingsSchema = z.strictObject({
         .meta({ description: "A delay is reported to the sender once after this long; 0: never." }),
     })
     .prefault({}),
+  filter: z
+    .strictObject({
+      tagScore: z.number().min(-1_000_000).max(1000).optional().meta({
+        description: "Score from which the X-Spam fields are written; without it they always are.",
+        dms: "SA_TAG",
+      }),
+      junkScore: z.number().min(0.1).max(1000).default(6).meta({
+        description: "Score from which a message goes to Junk.",
+        dms: "SA_TAG2",
+      }),
+      rejectScore: z.number().min(0.1).max(1000).default(11).meta({
+        description: "Score from which a message is refused (550 5.7.1).",
+        dms: "SA_KILL",
+      }),
+    })
+    .prefault({})
+    .meta({
+      description: "What is made of the filter's findings; the defaults are rspamd's in docker-mailserver.",
+    }),
   greeting: z
     .strictObject({
       delayMs: z
