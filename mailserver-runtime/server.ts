@@ -24,6 +24,7 @@ import { ownAddresses } from "./net/own-addresses.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";
 import { declaredRelays } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
+import type { QueueEntry } from "./queue/queue.ts";
 import { createReentry } from "./reentry.ts";
 import { hostDomain } from "./routing/host-domain.ts";
 import { routeRecipient, senderRefusal } from "./routing/routing.ts";
@@ -198,9 +199,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       startedAt,
       listeners,
       problems: () => nameServer?.problems().map((one) => ({ ...one })) ?? [],
-      queueList: async () => ({
-        entries: (await queue.list()).map((entry) => ({ ...entry, recipients: [...entry.recipients] })),
-      }),
+      queueList: async () => ({ entries: (await queue.list()).map(told) }),
+      queueShow: async (id) => {
+        const found = await queue.show(id);
+        if (!found) return { transcript: [] };
+        return { entry: told(found), transcript: [...found.transcript] };
+      },
+      queueHold: (id, held) => (held ? queue.hold(id) : queue.release(id)),
+      queueDelete: (id) => queue.remove(id),
       queueRetry: async (id) => ({ retried: await queue.retry(id) }),
       forgetMail: (address) => store.forget(address),
       reload: reloadFiles,
@@ -237,4 +243,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const close of closers.reverse()) await close();
     throw error;
   }
+}
+
+/** A queue entry as the admin contract has it: nothing that the queue's own entries may carry besides. */
+function told({ id, from, recipients, size, queuedAt, nextAttemptAt, attempts, held }: QueueEntry) {
+  const to = recipients.map(({ address, status, lastReply }) => ({ address, status, lastReply }));
+  return { id, from, recipients: to, size, queuedAt, nextAttemptAt, attempts, held };
 }

@@ -221,6 +221,33 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     assert.match(fs.readFileSync(saved, "utf8"), /^Subject: /m);
   });
 
+  test("explain, trace and queue tell the way of an address, of a message, and what waits", async (t) => {
+    if (!needs(t, "swaks")) return;
+    const explained = await project.mailkeep("explain", "hello+x@green.test");
+    assert.equal(explained.code, 0, explained.stderr);
+    assert.match(explained.stdout, /alias .*hello@green\.test → ben@blue\.test .*stack\/aliases/);
+    assert.match(explained.stdout, /delivered to the mailbox of anna@green\.test/);
+    const traced = await project.mailkeep("trace", "someone@source.test");
+    assert.match(traced.stdout, /accepted .*to=\["anna@green\.test"\]/);
+    const password = (await project.passwords())["anna@green.test"]!;
+    const sent = await run("swaks", [
+      ...["--server", "127.0.0.1", "--port", String(await project.port("submissions")), "-tlsc"],
+      ...["--auth-user", "anna@green.test", "--auth-password", password],
+      ...["--from", "anna@green.test", "--to", "someone@unreachable.test", "--timeout", "20"],
+    ]);
+    assert.equal(sent.code, 0, sent.stdout);
+    const waiting = await project.mailkeep("queue");
+    const id = /^(\S+) {2}anna@green\.test → someone@unreachable\.test/m.exec(waiting.stdout)?.[1];
+    assert.ok(id, waiting.stdout + waiting.stderr);
+    assert.match((await project.mailkeep("queue", "hold", "unreachable.test")).stdout, /held/);
+    assert.match(
+      (await project.mailkeep("queue", "show", id)).stdout,
+      /waiting {4}someone@unreachable\.test/,
+    );
+    assert.match((await project.mailkeep("queue", "delete", id)).stdout, /deleted/);
+    assert.match((await project.mailkeep("queue", "list")).stdout, /The queue is empty/);
+  });
+
   test("adding a mailbox previews exactly that change, and up makes it", async () => {
     await project.configure({ ...both, mailboxes: [...both.mailboxes, "cleo@green.test"], aliases });
     const preview = await project.mailkeep("preview", "--expect-no-changes");

@@ -3,16 +3,19 @@ import type { Command } from "./command.ts";
 import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
 import { destroy } from "./commands/destroy.ts";
+import { explain } from "./commands/explain.ts";
 import { help } from "./commands/help.ts";
 import { logs } from "./commands/logs.ts";
 import { mailbox } from "./commands/mailbox.ts";
 import { outputs } from "./commands/outputs.ts";
 import { preview } from "./commands/preview.ts";
 import { probe } from "./commands/probe.ts";
+import { queue } from "./commands/queue.ts";
 import { refresh } from "./commands/refresh.ts";
 import { stacks } from "./commands/stacks.ts";
 import { start } from "./commands/start.ts";
 import { stop } from "./commands/stop.ts";
+import { trace } from "./commands/trace.ts";
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
 
@@ -29,6 +32,9 @@ export const commands: readonly Command[] = [
   stop,
   logs,
   probe,
+  explain,
+  trace,
+  queue,
   mailbox,
   help,
   version,

@@ -24,6 +24,9 @@ export interface LiveServer {
   /** Faults of other rooms that an administrator should see beside those of the configuration. */
   problems?(): OperationAnswer<"status">["problems"];
   queueList(): Promise<OperationAnswer<"queue.list">>;
+  queueShow(id: string): Promise<OperationAnswer<"queue.show">>;
+  queueHold(id: string, held: boolean): Promise<boolean>;
+  queueDelete(id: string): Promise<boolean>;
   queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;

@@ -19,6 +19,21 @@ const selector = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/);
 
+const queueId = z.string().min(1).max(100);
+const queueEntry = z.strictObject({
+  id: z.string(),
+  from: z.string(),
+  recipients: z.array(
+    z.strictObject({ address: z.string(), status: z.string(), lastReply: z.string().optional() }),
+  ),
+  size: z.number(),
+  /** Milliseconds since the epoch, as `nextAttemptAt`. */
+  queuedAt: z.number(),
+  nextAttemptAt: z.number(),
+  attempts: z.int(),
+  held: z.boolean(),
+});
+
 /** The operations: request and answer of each, in one table. */
 export const operations = {
   /** Who runs here, what it serves and what is wrong in its files. */
@@ -196,30 +211,35 @@ export const operations = {
   reload: { request: z.strictObject({}), answer: z.strictObject({ generation: z.int(), accounts: z.int() }) },
   "queue.list": {
     request: z.strictObject({}),
-    answer: z.strictObject({
-      entries: z.array(
-        z.strictObject({
-          id: z.string(),
-          from: z.string(),
-          recipients: z.array(
-            z.strictObject({ address: z.string(), status: z.string(), lastReply: z.string().optional() }),
-          ),
-          size: z.number(),
-          queuedAt: z.number(),
-          nextAttemptAt: z.number(),
-          attempts: z.int(),
-          held: z.boolean(),
-        }),
-      ),
-    }),
+    answer: z.strictObject({ entries: z.array(queueEntry) }),
   },
+  /** One queued message with a transcript line for each attempt and recipient. */
+  "queue.show": {
+    request: z.strictObject({ id: queueId }),
+    answer: z.strictObject({ entry: queueEntry.optional(), transcript: z.array(z.string()) }),
+  },
+  /** Leaves a message alone until it is released, or lets it go again. `done` is false where there is no such message. */
+  "queue.hold": {
+    request: z.strictObject({ id: queueId, held: z.boolean() }),
+    answer: z.strictObject({ done: z.boolean() }),
+  },
+  /** Takes a message out of the queue without telling its sender. */
+  "queue.delete": { request: z.strictObject({ id: queueId }), answer: z.strictObject({ done: z.boolean() }) },
   "queue.retry": {
     request: z.strictObject({ id: z.string().optional() }),
     answer: z.strictObject({ retried: z.int() }),
   },
-  /** One message's way through the server, from its newest log lines; empty when the log does not know it. */
+  /** The way of an address: every step with the file and line it comes from, in words; a line each. */
+  explain: {
+    request: z.strictObject({ address: z.string().min(1).max(1000) }),
+    answer: z.strictObject({ lines: z.array(z.string()) }),
+  },
+  /**
+   * The way of the messages that a Message-ID, a queue id, a sender or a recipient names, from the newest log lines;
+   * empty when the log does not know any.
+   */
   trace: {
-    request: z.strictObject({ messageId: z.string().min(1).max(998) }),
+    request: z.strictObject({ about: z.string().min(1).max(998) }),
     answer: z.strictObject({
       events: z.array(
         z.strictObject({

@@ -2,10 +2,21 @@
 import { openConfiguration } from "../config/configuration.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { silentLog } from "../net/log.ts";
+import { explain } from "../routing/explain.ts";
 import { type AdminContext, type LiveServer, OperationError, type Performers } from "./context.ts";
 import { machineId } from "./machine-id.ts";
 
-export const serverOperations: Performers<"status" | "reload" | "queue.list" | "queue.retry" | "stop"> = {
+export const serverOperations: Performers<
+  | "status"
+  | "reload"
+  | "explain"
+  | "queue.list"
+  | "queue.show"
+  | "queue.hold"
+  | "queue.delete"
+  | "queue.retry"
+  | "stop"
+> = {
   status: {
     effect: "reads",
     async perform(_request, context) {
@@ -30,9 +41,31 @@ export const serverOperations: Performers<"status" | "reload" | "queue.list" | "
       return { generation: snapshot.generation, accounts: snapshot.accountCount };
     },
   },
+  explain: {
+    effect: "reads",
+    perform: async ({ address }, context) => ({
+      lines: [...explain(await currentSnapshot(context), address)],
+    }),
+  },
   "queue.list": {
     effect: "reads",
     perform: async (_request, context) => server(context, "list the queue").queueList(),
+  },
+  "queue.show": {
+    effect: "reads",
+    perform: async ({ id }, context) => server(context, "show a queued message").queueShow(id),
+  },
+  "queue.hold": {
+    effect: "reads",
+    perform: async ({ id, held }, context) => ({
+      done: await server(context, "hold a queued message").queueHold(id, held),
+    }),
+  },
+  "queue.delete": {
+    effect: "reads",
+    perform: async ({ id }, context) => ({
+      done: await server(context, "delete a queued message").queueDelete(id),
+    }),
   },
   "queue.retry": {
     effect: "reads",

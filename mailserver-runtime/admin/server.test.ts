@@ -48,6 +48,9 @@ async function start(): Promise<AdminServer> {
     startedAt: new Date(),
     listeners: () => [{ protocol: "imap", address: "127.0.0.1", port: 1143 }],
     queueList: async () => ({ entries: [] }),
+    queueShow: async () => ({ transcript: [] }),
+    queueHold: async () => false,
+    queueDelete: async () => false,
     queueRetry: async () => ({ retried: 0 }),
     stop: (graceMs) => void stopped.push(graceMs),
   };

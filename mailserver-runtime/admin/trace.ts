@@ -20,18 +20,26 @@ export interface TraceEvent {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Events of the message in the order of time; empty when the log does not know it (any more). */
-export async function traceMessage(logDirectory: string, messageId: string): Promise<TraceEvent[]> {
+/**
+ * Events of every message that `about` names: a Message-ID (with or without angle brackets), a transaction or
+ * queue id, a sender or a recipient. In the order of time; empty when the log does not know any (any more).
+ */
+export async function traceMessage(logDirectory: string, about: string): Promise<TraceEvent[]> {
   const lines = await newestLines(path.join(logDirectory, logFileName));
-  const id = messageId.replace(/^<|>$/g, "");
-  const own = (line: Record<string, unknown>) => String(line.messageId ?? "").replace(/^<|>$/g, "") === id;
+  const wanted = bare(about);
   const ids = new Set<unknown>();
-  for (const line of lines)
-    if (own(line)) for (const field of idFields) if (line[field] !== undefined) ids.add(line[field]);
+  const collect = (line: LogLine) => {
+    for (const field of idFields) if (line[field] !== undefined) ids.add(line[field]);
+  };
+  const named = lines.filter((line) => isAbout(line, wanted));
+  named.forEach(collect);
+  // A relayed message has one Message-ID and several ids: what shares one belongs to it.
+  const messageIds = new Set<unknown>(
+    named.flatMap(({ messageId }) => (messageId === undefined ? [] : [messageId])),
+  );
+  lines.filter((line) => messageIds.has(line.messageId)).forEach(collect);
   return lines
-    .filter(
-      (line) => own(line) || idFields.some((field) => line[field] !== undefined && ids.has(line[field])),
-    )
+    .filter((line) => isAbout(line, wanted) || idFields.some((field) => ids.has(line[field])))
     .map(({ time, event, message, ...fields }) => ({
       at: Number(time),
       event: String(event ?? message ?? ""),
@@ -39,11 +47,23 @@ export async function traceMessage(logDirectory: string, messageId: string): Pro
     }));
 }
 
+type LogLine = Record<string, unknown>;
+
+/** Only lines that carry an id are about a message; logins and configuration are not. */
+function isAbout(line: LogLine, wanted: string): boolean {
+  if (!idFields.some((field) => line[field] !== undefined)) return false;
+  const values = [line.messageId, line.from, line.to, ...idFields.map((field) => line[field])].flat();
+  return values.some((value) => typeof value === "string" && bare(value) === wanted);
+}
+function bare(text: string): string {
+  return text.replace(/^<|>$/g, "").toLowerCase();
+}
+
 export const traceOperations: Performers<"trace"> = {
   trace: {
     effect: "reads",
-    async perform({ messageId }, context) {
-      const events = await traceMessage(context.directories.log, messageId);
+    async perform({ about }, context) {
+      const events = await traceMessage(context.directories.log, about);
       return { events: events.map(({ at, event, fields }) => ({ at, event, fields: { ...fields } })) };
     },
   },

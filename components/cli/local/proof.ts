@@ -43,7 +43,8 @@ export async function prove(
     throughMx: domainOf(from) !== domainOf(to) && settings.settings?.submission.hostedDomains === "mx",
     timeoutMs: options.timeoutMs,
     trace: async (messageId) =>
-      (await stack.host.perform("trace", { messageId }, { deadline: Date.now() + options.timeoutMs })).events,
+      (await stack.host.perform("trace", { about: messageId }, { deadline: Date.now() + options.timeoutMs }))
+        .events,
     onStep: options.onStep,
   });
   return { ...report, from, to };
