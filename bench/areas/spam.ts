@@ -21,6 +21,28 @@ import type { Area } from "../main.ts";
 /** The project's goals: issue "Filtering", Evidence. */
 const goals = { caught: 98.5, kept: 99.9 };
 const folds = 5;
+/** Shares of the earlier half: taught up to the first, tested up to the second. */
+const steps = [
+  [0.4, 0.6],
+  [0.6, 0.8],
+  [0.8, 1],
+] as const;
+
+type Messages = readonly CorpusMessage[];
+type Split = readonly [taught: Messages, tested: Messages];
+const rows: Readonly<Record<string, (earlier: Messages, later: Messages) => readonly Split[]>> = {
+  "later half": (earlier, later) => [[earlier, later]],
+  "validation forward in time": (earlier) =>
+    steps.map(([from, to]) => [
+      earlier.slice(0, Math.floor(earlier.length * from)),
+      earlier.slice(Math.floor(earlier.length * from), Math.floor(earlier.length * to)),
+    ]),
+  "validation in five folds": (earlier) =>
+    Array.from({ length: folds }, (_, fold) => [
+      earlier.filter((_, index) => index % folds !== fold),
+      earlier.filter((_, index) => index % folds === fold),
+    ]),
+};
 
 interface Confusion {
   readonly spamCaught: number;
@@ -42,7 +64,7 @@ export const spam: Area = {
     const evaluation = (row: string): Promise<Confusion> => {
       const known = evaluations.get(row);
       if (known !== undefined) return known;
-      const begun = row === "later half" ? judged(earlier, later) : validated(earlier);
+      const begun = judgedAll(rows[row]!(earlier, later));
       evaluations.set(row, begun);
       void begun.then(
         (confusion) => print(row, confusion),
@@ -50,7 +72,7 @@ export const spam: Area = {
       );
       return begun;
     };
-    const cells = ["later half", "validation in the earlier half"].flatMap((row): Cell[] => [
+    const cells = Object.keys(rows).flatMap((row): Cell[] => [
       cell(`spam caught, ${row}`, goals.caught, async () => {
         const { spamCaught, spamMissed } = await evaluation(row);
         return (100 * spamCaught) / (spamCaught + spamMissed);
@@ -83,15 +105,9 @@ function cell(row: string, goal: number, measure: () => Promise<number>): Cell {
   };
 }
 
-async function validated(messages: readonly CorpusMessage[]): Promise<Confusion> {
+async function judgedAll(splits: readonly Split[]): Promise<Confusion> {
   const parts: Confusion[] = [];
-  for (let fold = 0; fold < folds; fold += 1)
-    parts.push(
-      await judged(
-        messages.filter((_, index) => index % folds !== fold),
-        messages.filter((_, index) => index % folds === fold),
-      ),
-    );
+  for (const [taught, tested] of splits) parts.push(await judged(taught, tested));
   const sum = (of: (one: Confusion) => number): number => parts.reduce((total, one) => total + of(one), 0);
   return {
     spamCaught: sum((one) => one.spamCaught),
@@ -125,7 +141,7 @@ async function judged(
   return confusion;
 }
 
-async function taughtFilter(messages: readonly CorpusMessage[]): Promise<InboundFilter> {
+async function taughtFilter(messages: Messages): Promise<InboundFilter> {
   const model = new Model();
   for (const { spam: isSpam, bytes } of messages)
     model.learn(await featuresOf(await readMessage(memoryContent(bytes))), isSpam ? "spam" : "ham");
@@ -153,7 +169,7 @@ function print(row: string, { spamCaught, spamMissed, hamKept, hamLost, lost }: 
   );
 }
 
-function counted(messages: readonly CorpusMessage[]): string {
+function counted(messages: Messages): string {
   const inSpam = messages.filter((message) => message.spam).length;
   return `${inSpam} spam, ${messages.length - inSpam} ham`;
 }

@@ -28,7 +28,8 @@ const spamWords = "cheap pills click here now and win money";
 const hamWords = "the meeting about our garden is on friday";
 const features = (...text: number[]): Features => ({
   headers: new Uint32Array(),
-  text: Uint32Array.from(text),
+  words: Uint32Array.from(text),
+  runs: new Uint32Array(),
   facts: new Uint32Array(),
 });
 async function evidence(model: Model, words: string): Promise<number | undefined> {
@@ -112,7 +113,7 @@ test("a model's file gives the same model back, and any changed byte is noticed"
 test("a model never grows beyond its bound, and keeps what it saw often", () => {
   const model = new Model(MAX_USER_SLOTS);
   for (let round = 0; round < 3; round += 1) model.learn(features(4_000_000_001, 4_000_000_002), "spam");
-  for (let at = 0; at < 400_000; at += 1000)
+  for (let at = 0; at < 800_000; at += 1000)
     model.learn(features(...Array.from({ length: 1000 }, (_, index) => at + index + 1)), "ham");
   assert.ok(model.features <= MAX_USER_SLOTS);
   assert.ok(model.toBytes().length < MAX_USER_SLOTS * 8 + 100);

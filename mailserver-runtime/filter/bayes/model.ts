@@ -7,15 +7,15 @@
  * so that what is new weighs more than what was long ago.
  */
 import { crc32 } from "node:zlib";
-import type { Features } from "./tokens.ts";
+import { type Features, featureKinds } from "./tokens.ts";
 
 export type MessageClass = "spam" | "ham";
 
 /** Slots at the beginning; a power of two, as every later size. */
 const FIRST_SLOTS = 1 << 12;
-/** Slots of the largest table: 16 MiB and 1.5 million features. A user's own is 2 MiB. */
+/** Slots of the largest table: 16 MiB and 1.5 million features. A user's own is 4 MiB. */
 export const MAX_SLOTS = 1 << 21;
-export const MAX_USER_SLOTS = 1 << 18;
+export const MAX_USER_SLOTS = 1 << 19;
 /** The table is never fuller than this. */
 const LOAD = 0.72;
 /** So many messages of one class halve all counts; well below what sixteen bits hold. */
@@ -51,8 +51,7 @@ export class Model {
 
   /** Counts a message's features for a class. */
   learn(features: Features, as: MessageClass): void {
-    for (const list of [features.headers, features.text, features.facts])
-      for (const feature of list) this.#add(feature, as);
+    for (const kind of featureKinds) for (const feature of features[kind]) this.#add(feature, as);
     this.#messages[as] += 1;
     if (this.#messages[as] >= HALVE_AT) this.#halve();
   }
@@ -60,15 +59,15 @@ export class Model {
   /** Takes back what `learn` counted; a feature that was forgotten since stays forgotten. */
   unlearn(features: Features, as: MessageClass): void {
     const counts = as === "spam" ? this.#spam : this.#ham;
-    for (const list of [features.headers, features.text, features.facts])
-      for (const feature of list) {
+    for (const kind of featureKinds)
+      for (const feature of features[kind]) {
         const slot = this.#slotOf(feature);
         if (this.#keys[slot] === feature && counts[slot]! > 0) counts[slot]! -= 1;
       }
     this.#messages[as] = Math.max(0, this.#messages[as] - 1);
   }
 
-  /** Calls `with_` for each feature that is known, with its two counts. */
+  /** Calls `each` for every feature that is known, with its two counts. */
   look(features: Uint32Array, each: (spam: number, ham: number) => void): void {
     for (const feature of features) {
       const slot = this.#slotOf(feature);

@@ -8,10 +8,10 @@ import type { Check, CheckResult } from "../check.ts";
  * (docs/decisions/0009): there the classifier alone reaches Junk.
  */
 const scale: readonly (readonly [evidence: number, score: number])[] = [
-  [-10, -3],
+  [-20, -3],
   [0, 0],
-  [10, 6],
-  [25, 8],
+  [20, 6],
+  [40, 8],
 ];
 
 export function bayesCheck(classifier: Pick<Classifier, "evidence">): Check {
