@@ -12,6 +12,7 @@
  * where that could be in doubt the connection ends.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { OffenceKind } from "../ban/offence.ts";
 import { type Connection, ConnectionError } from "../net/connection.ts";
 import type { Command } from "./command.ts";
 import { commandsOf } from "./commands/table.ts";
@@ -74,9 +75,12 @@ async function converse(session: Session): Promise<void> {
     }
     const { verb, argument } = parseCommandLine(line.toString("utf8"));
     const command = commands.get(verb);
-    const answer = await answerTo(session, command, verb, argument);
-    for (const each of Array.isArray(answer) ? (answer as readonly Reply[]) : [answer as Reply]) {
-      const last = await counted(session, command, each);
+    // Most answers are there at once, and a promise for each would cost more than the command.
+    const outcome = answerTo(session, command, verb, argument);
+    const answer = outcome instanceof Promise ? await outcome : outcome;
+    for (const each of isSeveral(answer) ? answer : [answer]) {
+      const last = counted(session, command, each);
+      if (last.code >= 400 && isSlowedDown(session)) await sleep(limits.errorDelayMs);
       session.say(last);
       if (last.closes) return;
     }
@@ -87,12 +91,12 @@ async function converse(session: Session): Promise<void> {
   }
 }
 
-async function answerTo(
+function answerTo(
   session: Session,
   command: Command | undefined,
   verb: string,
   argument: string,
-): Promise<Reply | readonly Reply[]> {
+): ReturnType<Command["run"]> {
   if (command === undefined) {
     if (foreignVerb.test(verb)) {
       offence(session, "foreign-protocol", replies.unknownCommand);
@@ -112,20 +116,24 @@ async function answerTo(
 }
 
 /** Counts errors: a client that makes many is slowed down, then sent away. */
-async function counted(session: Session, command: Command | undefined, last: Reply): Promise<Reply> {
-  const { limits } = session;
+function counted(session: Session, command: Command | undefined, last: Reply): Reply {
   if (last.code >= 400) session.errors++;
-  if (session.errors >= limits.errors && !last.closes) {
-    offence(session, "too-many-errors", replies.tooManyErrors);
-    // A message's own verdict is told; whoever hears it may not believe the message was lost.
-    return command?.verb === "DATA" || command?.verb === "BDAT" ? closing(last) : replies.tooManyErrors;
-  }
-  if (last.code >= 400 && session.errors * 2 > limits.errors) await sleep(limits.errorDelayMs);
-  return last;
+  if (session.errors < session.limits.errors || last.closes) return last;
+  offence(session, "too-many-errors", replies.tooManyErrors);
+  // A message's own verdict is told; whoever hears it may not believe the message was lost.
+  return command?.verb === "DATA" || command?.verb === "BDAT" ? closing(last) : replies.tooManyErrors;
+}
+/** From half of the errors that end a connection on; the last one ends it at once. */
+function isSlowedDown({ errors, limits }: Session): boolean {
+  return errors * 2 > limits.errors && errors < limits.errors;
+}
+function isSeveral(answer: Reply | readonly Reply[]): answer is readonly Reply[] {
+  return Array.isArray(answer);
 }
 
 /** A line that `ban` counts. */
-function offence(session: Session, kind: string, answer: Reply): void {
+function offence(session: Session, kind: OffenceKind, answer: Reply): void {
+  session.offend(kind);
   session.log.warn({ event: "smtp-offence", offence: kind, code: answer.code }, "protocol abuse");
 }
 
