@@ -17,7 +17,7 @@ import { type Readable, readableValue } from "../reading/readable.ts";
 
 /**
  * A pair reaches back over so many words. Measured by validation inside the corpus's earlier half
- * (docs/decisions/0009): without pairs twice as much spam passes; beyond two words nothing is gained.
+ * (docs/decisions/0007): without pairs twice as much spam passes; beyond two words nothing is gained.
  */
 export const WINDOW = 2;
 /** Words of the text that are looked at. Spam and ham are told apart long before. */
