@@ -56,3 +56,25 @@ test("Lines said before reopen stand in the file that logrotate moved away, late
     assert.deepEqual(await eventsOf(`${file}.1`), ["first", "before"]);
     assert.deepEqual(await eventsOf(file), ["after"]);
   }));
+
+test("No line has a password or a private key, be it a field, one below it, a child's or an error's", () =>
+  withLog(async ({ log, flush }, file) => {
+    log.info({ event: "first" });
+    await until(async () => (await eventsOf(file)).length === 1);
+    const fields = { event: "second", password: "secret-1", account: { name: "ann", password: "secret-2" } };
+    log.info(fields);
+    log
+      .child({ event: "third", privateKey: "secret-3", mode: "mx" })
+      .info({ keys: { privateKey: "secret-4" } });
+    log.error({
+      event: "fourth",
+      err: Object.assign(new TypeError("no such host"), { password: "secret-5", host: "a" }),
+    });
+    flush();
+    const text = await readFile(file, "utf8");
+    assert.doesNotMatch(text, /secret/);
+    assert.match(text, /"account":\{"name":"ann"\}/);
+    assert.match(text, /"mode":"mx","keys":\{\}/);
+    assert.match(text, /"type":"TypeError","message":"no such host","stack":".+","host":"a"/);
+    assert.equal(fields.account.password, "secret-2", "the caller's object is not changed");
+  }));

@@ -46,11 +46,16 @@ export function openLog(options: LogOptions): OpenLog {
       level: options.level,
       base: null,
       messageKey: "message",
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: ["password", "*.password", "privateKey", "*.privateKey"], remove: true },
+      // pino's own `redact` with wildcards costs three times the line.
+      formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
     },
     options.stdout ? pino.multistream(outputs.map((stream) => ({ stream, level: "trace" as const }))) : file,
   );
+  // Children inherit it, and theirs do: a child's fields are written out where no formatter sees them.
+  const { child } = logger;
+  logger.child = function (this: typeof logger, fields: Record<string, unknown>) {
+    return child.call(this, withoutSecrets(fields));
+  } as typeof logger.child;
   return {
     log: logger as unknown as Log,
     setLevel(level) {
@@ -100,4 +105,29 @@ class GatheredLines {
     this.#lines = "";
     if (lines !== "") this.#file.write(lines);
   }
+}
+
+const secretFields: ReadonlySet<string> = new Set(["password", "privateKey"]);
+
+/** The fields without secrets, of their own or of an object among them; the same object where there are none. */
+function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown> {
+  let clean = fields;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (secretFields.has(name)) clean = without(clean, [name]);
+    else if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      const secrets = Object.keys(value).filter((inner) => secretFields.has(inner));
+      if (secrets.length > 0) clean = { ...clean, [name]: without(value, secrets) };
+    }
+  }
+  return clean;
+}
+/** A copy of the same kind: an error stays one, and is written as one. */
+function without<T extends object>(value: T, names: readonly string[]): T {
+  const copy = Object.create(Object.getPrototypeOf(value)) as T;
+  // The value and not its descriptor: an error's stack is an accessor that answers only for the error itself.
+  for (const [name, { enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(value)))
+    if (!names.includes(name))
+      Object.defineProperty(copy, name, { value: value[name as keyof T], enumerable });
+  return copy;
 }
