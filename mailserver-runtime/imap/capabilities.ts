@@ -20,6 +20,7 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["THREAD=REFERENCES", 5256],
   ["LIST-EXTENDED", 5258],
   ["ESORT", 5267],
+  ["NOTIFY", 5465],
   ["LIST-STATUS", 5819],
   ["SORT=DISPLAY", 5957],
   ["SPECIAL-USE", 6154],

@@ -60,6 +60,9 @@ const CORPUS = [
   'a GETQUOTA "User quota"',
   "a GETQUOTAROOT {5+}\r\nINBOX",
   "a COMPRESS LZ4",
+  "a NOTIFY SET STATUS (SELECTED (MessageNew (UID BODY.PEEK[HEADER]) MessageExpunge FlagChange)) (SUBTREE (Work {1+}\r\nX) (MessageNew MessageExpunge)) (PERSONAL (MailboxName SubscriptionChange))",
+  "a NOTIFY SET (INBOXES NONE) (MAILBOXES INBOX (MessageNew MessageExpunge FlagChange))",
+  "a NOTIFY NONE",
   "a CLOSE",
 ];
 const SPICE = [

@@ -18,8 +18,11 @@ const TURN = 5;
 /** Short pieces are copied by hand: cheaper than a call into the runtime. */
 const SHORT = 40;
 
+/** Where bytes go. */
+type Target = Pick<Connection, "write" | "drained">;
+
 export class Output {
-  #connection: Connection;
+  #connection: Target;
   readonly #timeoutMs: number;
   #buffer: Buffer | undefined;
   #length = 0;
@@ -27,12 +30,12 @@ export class Output {
   #turnBegan = 0;
   #checks = 0;
 
-  constructor(connection: Connection, timeoutMs: number) {
+  constructor(connection: Target, timeoutMs: number) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
   }
 
-  speakThrough(connection: Connection): void {
+  speakThrough(connection: Target): void {
     this.flush();
     this.#connection = connection;
   }

@@ -20,6 +20,8 @@ export interface UpdateStyle {
   readonly condstore: boolean;
   /** No RECENT (RFC 9051). */
   readonly rev2: boolean;
+  /** Changes of flags by others; NOTIFY may leave them out (RFC 5465). */
+  readonly flags: boolean;
 }
 
 /** Positions in `known`, both ends included, ascending and disjoint. */
@@ -210,7 +212,7 @@ export class Selected {
     if (latest.uids !== known.uids) {
       gone = goneUids(known, latest);
       if (gone.length > 0 && !expunges) {
-        this.#tellFlagsOnly(out, style, latest);
+        if (style.flags) this.#tellFlagsOnly(out, style, latest);
         return;
       }
       this.#writeExpunges(out, style, gone);
@@ -225,7 +227,7 @@ export class Selected {
       out.text(`* ${latest.count} EXISTS\r\n`);
       if (!style.rev2) out.text(`* ${this.#recent.size} RECENT\r\n`);
     }
-    if (before.flags === latest.flags && told.size === 0) return;
+    if (!style.flags || (before.flags === latest.flags && told.size === 0)) return;
     // Every message of `before` that is left stands at the same place or further to the front.
     let at = 0;
     for (let index = 0; index < before.count && at < oldCount; index += 1) {

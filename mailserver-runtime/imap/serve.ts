@@ -49,6 +49,8 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
       session.log.error({ event: "answer-broken", err: error }, error.message);
       session.connection.destroy();
     } else if (bye !== undefined && !session.connection.closed) send(`* BYE ${bye}\r\n`);
+    if (error instanceof FatalError && !session.account && session.failedLogins === 0)
+      dependencies.offend?.({ kind: "imap-abuse", client: connection.remote.address });
     if (!(error instanceof ConnectionError) && !(error instanceof FatalError)) {
       session.log.error(
         { event: "session-failed", err: error },
@@ -75,6 +77,7 @@ async function commandLoop(session: Session, reader: CommandReader): Promise<voi
         throw new FatalError("Too many commands before login.");
     }
     session.tag = received.tag;
+    session.busy = true;
     const completion = received.refused ?? (await run(session, received));
     await reader.discard();
     if (session.selected && received.command) {
@@ -89,6 +92,8 @@ async function commandLoop(session: Session, reader: CommandReader): Promise<voi
     if (session.failedLogins >= limits.failedLogins) throw new FatalError("Too many failed logins.");
     // What a completion starts (TLS, compression) starts behind the tagged line.
     await session.afterCompletion();
+    session.busy = false;
+    session.notifier?.wake();
   }
 }
 

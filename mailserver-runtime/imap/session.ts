@@ -5,6 +5,7 @@
  * `command-reader.ts`, and the loop around both in `serve.ts`.
  */
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { Offend } from "../ban/offence.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
@@ -13,6 +14,7 @@ import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
 import { decodeMailboxName, encodeMailboxName } from "./grammar/mailbox-name.ts";
 import type { ImapLimits } from "./limits.ts";
+import type { Notifier } from "./notifier.ts";
 import { Output } from "./output.ts";
 import type { Quota } from "./quota.ts";
 import type { Selected } from "./selected.ts";
@@ -34,6 +36,8 @@ export interface ImapDependencies {
   readonly spool?: SpoolOptions;
   /** What an account may hold, asked anew each time; without it nothing is limited and QUOTA is not told. */
   readonly quota?: (account: string) => Quota;
+  /** `ban/bans.ts`: hears of clients that speak no IMAP. */
+  readonly offend?: Offend;
 }
 
 /** What a client asked to be told in a new way (RFC 5161). */
@@ -61,6 +65,12 @@ export class Session {
   /** Of the command that runs now. */
   tag = "*";
   failedLogins = 0;
+  /** A command is being run. */
+  busy = false;
+  /** It is IDLE, which waits for what others do. */
+  idling = false;
+  /** What NOTIFY asked for (RFC 5465); without it changes are told at the end of commands and in IDLE. */
+  notifier: Notifier | undefined;
   /** COMPRESS is active (RFC 4978). */
   compressed: CompressedConnection | undefined;
   /** When an unauthenticated client must have logged in (milliseconds since the epoch). */
@@ -170,6 +180,8 @@ export class Session {
 
   /** Frees everything; safe to call twice. */
   close(): void {
+    this.notifier?.stop();
+    this.notifier = undefined;
     this.unselect();
     this.account?.release();
     this.account = undefined;

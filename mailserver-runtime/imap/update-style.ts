@@ -4,5 +4,6 @@ import type { Session } from "./session.ts";
 /** How this client wants changes told, by what it enabled. */
 export function updateStyle(session: Session): UpdateStyle {
   const { qresync, condstore, rev2 } = session.enabled;
-  return { qresync, condstore: condstore || qresync, rev2 };
+  const flags = session.notifier?.tellsFlags ?? true;
+  return { qresync, condstore: condstore || qresync, rev2, flags };
 }

@@ -102,7 +102,12 @@ export interface AccountStore {
   release(): void;
 }
 export type AccountChange =
-  | { readonly kind: "mailboxes" }
+  | {
+      /** A mailbox came, went, was renamed or (un)subscribed. */
+      readonly kind: "mailboxes";
+      /** Where it was a rename: old and new name of each mailbox. */
+      readonly renamed?: readonly (readonly [from: string, to: string])[];
+    }
   | { readonly kind: "status"; readonly mailbox: string };
 
 export interface MailboxStatus {

@@ -10,7 +10,9 @@ export const idle = command({
   states: loggedIn,
   parse: nothing,
   async run(session) {
-    const { out, selected, limits } = session;
+    const { out, limits } = session;
+    // With NOTIFY it is the notifier that tells, as the client asked for (RFC 5465 §3).
+    const selected = session.notifier ? undefined : session.selected;
     let scheduled: NodeJS.Immediate | undefined;
     let idling = true;
     const tell = () => {
@@ -29,6 +31,8 @@ export const idle = command({
       out.endAnswer();
     }, limits.idleKeepAlive);
     keepAlive.unref();
+    session.idling = true;
+    session.notifier?.wake();
     try {
       const line = session.wire.continuation("idling", MAX_LINE);
       // A look for mail from outside, beside the wait for DONE; its failure is no reason to stop idling.
@@ -41,6 +45,7 @@ export const idle = command({
       return word === "DONE" ? ok("Idle no more.") : bad("IDLE ends with DONE.");
     } finally {
       idling = false;
+      session.idling = false;
       clearInterval(keepAlive);
       if (scheduled) clearImmediate(scheduled);
       stop?.();

@@ -32,6 +32,16 @@ export function parseStatusItems(cursor: Cursor): string[] {
 export async function writeStatus(session: Session, name: string, items: readonly string[]): Promise<void> {
   const status = await session.mail.status(name);
   if (items.includes("HIGHESTMODSEQ")) session.enableCondstore();
+  writeStatusOf(session, name, items, status);
+}
+
+/** The same of what has been counted already; in one step. */
+export function writeStatusOf(
+  session: Session,
+  name: string,
+  items: readonly string[],
+  status: MailboxStatus,
+): void {
   session.out.text("* STATUS ");
   session.writeMailboxName(name);
   session.out.text(` (${items.map((item) => `${item} ${ITEMS[item]!(status, session)}`).join(" ")})\r\n`);

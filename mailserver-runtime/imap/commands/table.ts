@@ -20,6 +20,7 @@ import { login } from "./login.ts";
 import { logout } from "./logout.ts";
 import { namespace } from "./namespace.ts";
 import { noop } from "./noop.ts";
+import { notify } from "./notify.ts";
 import { rename } from "./rename.ts";
 import { replace, uidReplace } from "./replace.ts";
 import { search, uidSearch } from "./search.ts";
@@ -57,6 +58,7 @@ export const commands: readonly Command[] = [
   getquotaroot,
   append,
   idle,
+  notify,
   check,
   close,
   unselect,

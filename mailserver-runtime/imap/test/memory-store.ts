@@ -291,6 +291,10 @@ export class MemoryAccount implements AccountStore {
     void this.create("INBOX");
   }
 
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   tell(change: AccountChange): void {
     for (const listener of [...this.#listeners]) listener(change);
   }
@@ -344,18 +348,21 @@ export class MemoryAccount implements AccountStore {
       await mailbox.move([...mailbox.view().uids], to);
       return;
     }
+    const renamed: [string, string][] = [];
     for (const [name, entry] of [...this.#mailboxes]) {
       if (name !== from && !name.startsWith(`${from}/`)) continue;
       this.#mailboxes.delete(name);
       entry.mailbox.name = to + name.slice(from.length);
       this.#mailboxes.set(entry.mailbox.name, entry);
+      renamed.push([name, entry.mailbox.name]);
     }
-    this.tell({ kind: "mailboxes" });
+    this.tell({ kind: "mailboxes", renamed });
   }
 
   async subscribe(name: string, subscribed: boolean): Promise<void> {
     if (subscribed) this.#subscribed.add(name);
     else this.#subscribed.delete(name);
+    this.tell({ kind: "mailboxes" });
   }
 
   async status(name: string): Promise<MailboxStatus> {

@@ -269,7 +269,9 @@ export class MaildirAccount implements AccountStore {
       for (const [folder] of pairs) await this.#mailboxes.close(folder);
       await intendRename(this.directory, pairs);
       await this.#renamed(await finishRename(this.directory));
-      this.#changed({ kind: "mailboxes" });
+      const name = (disk: string) => clientName(disk, this.separator)!;
+      const renamed = pairs.map(([source, target]) => [name(source), name(target)] as const);
+      this.#changed({ kind: "mailboxes", renamed });
     });
   }
   /** What CREATE said of a folder's use goes with it; the usual names keep theirs. */
@@ -306,6 +308,7 @@ export class MaildirAccount implements AccountStore {
       if (names.includes(stored) === subscribed) return;
       const others = names.filter((other) => other !== stored);
       await writeSubscriptions(this.directory, subscribed ? [...others, stored] : others);
+      this.#changed({ kind: "mailboxes" });
     });
   }
 
