@@ -9,6 +9,8 @@ import type { LiveServer } from "./admin/context.ts";
 import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
 import { verifyPassword } from "./auth/password/password.ts";
+import { openBans } from "./ban/bans.ts";
+import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { openConfiguration } from "./config/configuration.ts";
 import type { Snapshot } from "./config/snapshot.ts";
 import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
@@ -30,7 +32,7 @@ import { hostDomain } from "./routing/host-domain.ts";
 import { routeRecipient, senderRefusal } from "./routing/routing.ts";
 import { createSrs, loadSrsSecrets } from "./routing/srs.ts";
 import type { Directories } from "./settings/directories.ts";
-import type { Listener, Protocol } from "./settings/schema.ts";
+import type { Listener, Protocol, Settings } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
 import type { SmtpServices } from "./smtp/services.ts";
 import type { SmtpMode } from "./smtp/session.ts";
@@ -91,10 +93,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       () => tls.close(),
       () => store.close(),
     );
-    const authenticator = createAuthenticator({
-      snapshot,
-      verifyPassword,
-      masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
+    const bans = await openBans({
+      directories,
+      settings: () => settings().ban,
+      trusted: proxiesOf(settings),
+      log,
+    });
+    closers.push(() => bans.close());
+    const authenticator = guardAuthenticator({
+      authenticator: createAuthenticator({
+        snapshot,
+        verifyPassword,
+        masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
+        log,
+      }),
+      bans,
+      settings: () => settings().ban,
       log,
     });
     closers.push(() => authenticator.close());
@@ -142,6 +156,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       offersTls: tls.status().length > 0,
       deliversDirectly: (senderDomain, route) =>
         settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
+      offend: bans.offend,
       spool,
       log,
     };
@@ -155,6 +170,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         startTls: tls.status().length > 0,
         limits: { message: settings().message.sizeLimit },
         spool,
+        offend: bans.offend,
       });
     const served: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>> = {
       smtp: smtp("mx"),
@@ -174,7 +190,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         continue;
       }
       const refusal = listener.protocol === "smtp" ? connectionRefusal : undefined;
-      const listening = await listen({ listener, tls: tls.contexts, onConnection, refusal, log });
+      const listening = await listen({
+        listener,
+        tls: tls.contexts,
+        onConnection,
+        refuses: bans.refusal,
+        refusal,
+        log,
+      });
       open.push({ listener, listening });
     }
     const listeners = () =>
@@ -185,7 +208,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       }));
 
     async function reloadFiles(): Promise<void> {
-      await Promise.all([tls.reload(), nameServer?.reload()]);
+      await Promise.all([tls.reload(), nameServer?.reload(), bans.reload()]);
       // Zones served here may say something else now; what is asked elsewhere is only asked once more.
       resolver.flush();
     }
@@ -198,7 +221,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       configuration,
       startedAt,
       listeners,
-      problems: () => nameServer?.problems().map((one) => ({ ...one })) ?? [],
+      problems: () => [...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
+      bans,
       queueList: async () => ({ entries: (await queue.list()).map(told) }),
       queueShow: async (id) => {
         const found = await queue.show(id);
@@ -230,6 +254,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await admin.close();
         await Promise.all([...open.map(({ listening }) => listening.close(graceMs)), queue.close(graceMs)]);
         await authenticator.close();
+        await bans.close();
         await store.close();
         resolver.close();
         tls.close();
@@ -249,4 +274,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 function told({ id, from, recipients, size, queuedAt, nextAttemptAt, attempts, held }: QueueEntry) {
   const to = recipients.map(({ address, status, lastReply }) => ({ address, status, lastReply }));
   return { id, from, recipients: to, size, queuedAt, nextAttemptAt, attempts, held };
+}
+
+/** Proxies speak for their clients, who are judged by their own addresses; the list stays one object while the listeners do. */
+function proxiesOf(settings: () => Settings): () => readonly string[] {
+  let of: Settings["listeners"] | undefined;
+  let proxies: readonly string[] = [];
+  return () => {
+    const { listeners } = settings();
+    if (listeners !== of) proxies = listeners.flatMap(({ proxyProtocol }) => proxyProtocol);
+    of = listeners;
+    return proxies;
+  };
 }

@@ -1,5 +1,6 @@
 /** What the operations work on, and how they fail. */
 import type { z } from "zod";
+import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
@@ -23,6 +24,8 @@ export interface LiveServer {
   listeners(): OperationAnswer<"status">["listeners"];
   /** Faults of other rooms that an administrator should see beside those of the configuration. */
   problems?(): OperationAnswer<"status">["problems"];
+  /** Self-defence. */
+  readonly bans?: Bans;
   queueList(): Promise<OperationAnswer<"queue.list">>;
   queueShow(id: string): Promise<OperationAnswer<"queue.show">>;
   queueHold(id: string, held: boolean): Promise<boolean>;

@@ -12,6 +12,7 @@ import { LockHeld } from "../config/lock.ts";
 import { BrokenStackFile } from "../config/stack/files.ts";
 import { BrokenCertificate } from "../tls/certificate-files.ts";
 import { aliasOperations } from "./aliases.ts";
+import { banOperations } from "./bans.ts";
 import { certificateOperations } from "./certificates.ts";
 import { type AdminContext, OperationError, type Performer, type Performers } from "./context.ts";
 import {
@@ -40,6 +41,7 @@ const performers: Performers = {
   ...certificateOperations,
   ...zoneOperations,
   ...traceOperations,
+  ...banOperations,
 };
 
 /**

@@ -33,6 +33,8 @@ export interface ListenOptions {
   /** Speaks the protocol; when its promise settles, the connection is ended. */
   readonly onConnection: (connection: Connection) => Promise<void> | void;
   readonly limits?: ConnectionLimits;
+  /** Who is not served, and how: asked before a byte of the connection is read, behind a proxy for the address it names. */
+  readonly refuses?: (address: string) => "drop" | "reject" | undefined;
   /** A protocol's last words to a client over a limit, with line end; sent only where no TLS comes first. */
   readonly refusal?: string;
   readonly log: Log;
@@ -88,6 +90,14 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       socket.destroy();
       return;
     }
+    const refused = proxies === undefined ? options.refuses?.(address) : undefined;
+    if (refused !== undefined) {
+      log.debug({ event: "connection-refused", client: address, protocol: listener.protocol });
+      socket.on("error", ignore);
+      if (refused === "reject") socket.resetAndDestroy();
+      else socket.destroy();
+      return;
+    }
     const connection = new SocketConnection(socket, options.tls);
     open.add(connection);
     let counted: string | undefined;
@@ -102,6 +112,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     async function serve(header: Promise<void> | undefined): Promise<void> {
       try {
         if (header !== undefined) await header;
+        if (header !== undefined && options.refuses?.(connection.remote.address) !== undefined)
+          throw new ConnectionError("closed", "the client behind the proxy is banned");
         const refused = counter.enter(connection.remote.address);
         if (refused !== undefined) {
           log.warn(

@@ -1,5 +1,6 @@
 /** What an SMTP session asks of the other rooms. Everything comes in from outside, so that a test gives what it wants. */
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { Offend } from "../ban/offence.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { InboundFilter, Signer } from "../filter/pipeline.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
@@ -35,6 +36,8 @@ export interface SmtpServices {
   ) => boolean;
   /** The reverse-path of a message that an alias sends on to another host (`routing/srs.ts`); default: unchanged. */
   readonly forwardSender?: (reversePath: string) => string;
+  /** `ban/bans.ts`: hears of protocol abuse, unknown recipients and relay attempts. */
+  readonly offend?: Offend;
   readonly spool: SpoolOptions;
   readonly limits?: Partial<SmtpLimits>;
   readonly log: Log;

@@ -1,4 +1,5 @@
 /** The state of one SMTP connection (RFC 5321 §4.1.4), and what its commands share. */
+import type { OffenceKind } from "../ban/offence.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { SpoolWriter } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
@@ -83,6 +84,11 @@ export class Session {
   /** Sends a reply; it leaves with the others of this turn. */
   say(reply: Reply): void {
     this.connection.write(reply.wire);
+  }
+  /** Tells self-defence of a client that has not logged in; LMTP's clients are ours. */
+  offend(kind: OffenceKind): void {
+    if (this.mode === "lmtp" || this.account !== undefined) return;
+    this.services.offend?.({ kind, client: this.connection.remote.address });
   }
   nextTransactionId(): string {
     return `${this.connection.id}-${(++this.#transactions).toString(36)}`;

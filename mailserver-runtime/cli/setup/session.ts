@@ -22,6 +22,8 @@ export interface SetupSession {
   out(text: string): void;
   info(text: string): void;
   warn(text: string): void;
+  /** Says what went wrong without ending the command. */
+  error(text: string): void;
   /** Runs changes of files while nobody else changes them. */
   locked<T>(work: () => Promise<T>): Promise<T>;
   read<Entry>(file: string, parse: (text: string) => Parsed<Entry>): Promise<readonly Entry[]>;
@@ -48,6 +50,7 @@ export function openSession(context: CommandContext): SetupSession {
     out: context.out,
     info: (text: string) => context.out(`[   INF   ]  ${text}`),
     warn: (text: string) => context.err(`[ WARNING ]  ${text}`),
+    error: (text: string) => context.err(`[  ERROR  ]  ${text}`),
     locked: <T>(work: () => Promise<T>) =>
       asOnlyWriter(directories, work).finally(() => {
         session.changed = true;

@@ -18,6 +18,7 @@ import { aliasCommands } from "./alias.ts";
 import { debugCommands } from "./debug.ts";
 import { configCommands } from "./dkim.ts";
 import { emailCommands } from "./email.ts";
+import { fail2banCommands } from "./fail2ban.ts";
 import { masterCommands } from "./master.ts";
 import { endPrompts } from "./prompt.ts";
 import { quotaCommands } from "./quota.ts";
@@ -32,6 +33,7 @@ export const setupCommands: readonly SetupCommand[] = [
   ...masterCommands,
   ...configCommands,
   ...relayCommands,
+  ...fail2banCommands,
   ...debugCommands,
 ];
 
@@ -41,15 +43,14 @@ export async function setupCommand(context: CommandContext, args: readonly strin
     context.out(usage());
     return 0;
   }
-  const name = args.slice(0, 2).join(" ");
-  const command = setupCommands.find((row) => row.name === name);
+  const command = setupCommands.find(({ name }) => name === args.slice(0, name.split(" ").length).join(" "));
   if (command === undefined) {
     context.err(
       `The command '${args.join(" ")}' is invalid.\nUse \`setup help\` to get an overview of all commands.`,
     );
     return 2;
   }
-  const rest = args.slice(2);
+  const rest = args.slice(command.name.split(" ").length);
   if (rest[0] === "help" || rest[0] === "-h") {
     context.out(`Usage: setup ${command.name} ${command.usage}\n\n${command.summary}`);
     return 0;

@@ -78,6 +78,8 @@ async function overQuota(
 function refuse(session: Session, transaction: Transaction, to: string, answer: Reply, why: string): Reply {
   const { id, from } = transaction;
   const { code, status } = answer;
+  if (status === "5.1.1") session.offend("unknown-recipient");
+  else if (answer === replies.relayDenied) session.offend("relay-attempt");
   session.log.warn({ event: "refused", stage: "RCPT", id, code, status, from, to }, why);
   return answer;
 }
