@@ -18,11 +18,13 @@ import { headerSanityCheck } from "./checks/header-sanity.ts";
 import { heloSanityCheck } from "./checks/helo-sanity.ts";
 import { linkSanityCheck } from "./checks/link-sanity.ts";
 import { mimeSanityCheck } from "./checks/mime-sanity.ts";
+import { rulesCheck } from "./checks/rules.ts";
 import { spfCheck } from "./checks/spf.ts";
 import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
 import { factsOf } from "./facts.ts";
 import type { Finding, InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
 import { adviceOf, type FilterPolicy, spamHeaders, standardPolicy } from "./policy.ts";
+import type { RuleFile } from "./rules/rule-file.ts";
 
 /** What a message itself shows, without asking anybody. */
 export const contentChecks: readonly Check[] = [
@@ -52,6 +54,8 @@ export interface InboundFilterOptions {
   readonly checks?: readonly Check[];
   /** Its opinion is one more check; without it mail is judged by the others. */
   readonly classifier?: Pick<Classifier, "evidence">;
+  /** The administrator's rules of now (rules/load-rules.ts). */
+  readonly rules?: () => RuleFile;
   /** The thresholds of now; default DMS's. */
   readonly policy?: () => FilterPolicy;
 }
@@ -59,6 +63,7 @@ export interface InboundFilterOptions {
 export function createInboundFilter(options: InboundFilterOptions): InboundFilter {
   const active = [
     ...(options.checks ?? checks),
+    ...(options.rules === undefined ? [] : [rulesCheck(options.rules)]),
     ...(options.classifier === undefined ? [] : [bayesCheck(options.classifier)]),
   ];
   return {
