@@ -20,6 +20,7 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["THREAD=REFERENCES", 5256],
   ["LIST-EXTENDED", 5258],
   ["ESORT", 5267],
+  ["METADATA", 5464],
   ["NOTIFY", 5465],
   ["LIST-STATUS", 5819],
   ["SORT=DISPLAY", 5957],
@@ -34,6 +35,7 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["REPLACE", 8508],
   ["SAVEDATE", 8514],
   ["PREVIEW", 8970],
+  ["LIST-METADATA", 9590],
 ];
 
 /** Where accounts have limits (RFC 9208 §3.1). */

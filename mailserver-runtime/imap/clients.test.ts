@@ -239,4 +239,20 @@ set header_cache=""
       /^\* QUOTAROOT INBOX "User quota"\r\n\* QUOTA "User quota" \(STORAGE \d+ 1048576\)\r\n/m,
     );
   });
+
+  it("curl sets an annotation and reads it again, and it lies beside the mail (RFC 5464 §4)", async (context) => {
+    if (!(await needs(context, "curl"))) return;
+    await curl(
+      "-X",
+      'SETMETADATA INBOX (/private/comment "by curl" /shared/vendor/x/color "#b71c1c")',
+      url(),
+    );
+    // Untagged answers of other names than the command's curl shows in its log alone.
+    const { stderr } = await curl("-v", "-X", "GETMETADATA INBOX /private/comment", url());
+    assert.match(stderr, /^< \* METADATA INBOX \(\/private\/comment "by curl"\)\r\n/m);
+    const listed = await curl("-v", "-X", 'LIST "" INBOX RETURN (METADATA (/shared/vendor/x/color))', url());
+    assert.match(listed.stderr, /^< \* METADATA INBOX \(\/shared\/vendor\/x\/color "#b71c1c"\)\r\n/m);
+    const file = join(directory, "mail", "example.org", "anna", "mailkeep-metadata");
+    assert.match(await readFile(file, "utf8"), /^mailkeep 1\n\/private\/comment\t/);
+  });
 });

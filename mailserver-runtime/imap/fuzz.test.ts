@@ -63,6 +63,10 @@ const CORPUS = [
   "a NOTIFY SET STATUS (SELECTED (MessageNew (UID BODY.PEEK[HEADER]) MessageExpunge FlagChange)) (SUBTREE (Work {1+}\r\nX) (MessageNew MessageExpunge)) (PERSONAL (MailboxName SubscriptionChange))",
   "a NOTIFY SET (INBOXES NONE) (MAILBOXES INBOX (MessageNew MessageExpunge FlagChange))",
   "a NOTIFY NONE",
+  'a SETMETADATA INBOX (/private/comment "x" /shared/a/b {3+}\r\nabc /private/c ~{2+}\r\n\0z /private/d NIL)',
+  "a GETMETADATA (MAXSIZE 10 DEPTH infinity) INBOX (/private /shared/a)",
+  'a GETMETADATA "" (DEPTH 1) /private/comment',
+  'a LIST "" "*" RETURN (METADATA (/private/comment /shared/a/b))',
   "a CLOSE",
 ];
 const SPICE = [

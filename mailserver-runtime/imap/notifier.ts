@@ -40,6 +40,8 @@ export class Notifier {
   readonly #told = new Map<string, MailboxStatus>();
   #names = new Map<string, MailboxEntry>();
   #namesChanged = false;
+  /** Entries that were set, by mailbox; "" is the account. */
+  readonly #annotated = new Map<string, Set<string>>();
   readonly #renamed = new Map<string, string>();
   /** The selected mailbox new messages are counted in, and the UID they begin at. */
   #selected: Selected | undefined;
@@ -86,7 +88,7 @@ export class Notifier {
   /** A command has ended, or IDLE has begun: what waits may be told. */
   wake(): void {
     this.#watchSelection();
-    const due = this.#waiting.size > 0 || this.#namesChanged || this.#hasNew();
+    const due = this.#waiting.size > 0 || this.#namesChanged || this.#annotated.size > 0 || this.#hasNew();
     if (!due || this.#stopped || this.#telling || !this.#quiet) return;
     this.#scheduled ??= setImmediate(() => {
       this.#scheduled = undefined;
@@ -101,7 +103,11 @@ export class Notifier {
 
   #note(change: AccountChange): void {
     if (change.kind === "status") this.#waiting.add(change.mailbox);
-    else {
+    else if (change.kind === "metadata") {
+      const entries = this.#annotated.get(change.mailbox) ?? new Set();
+      for (const entry of change.entries) if (entries.size <= MAX_WAITING) entries.add(entry);
+      this.#annotated.set(change.mailbox, entries);
+    } else {
       this.#namesChanged = true;
       for (const [from, to] of change.renamed ?? []) this.#renamed.set(to, from);
     }
@@ -141,8 +147,10 @@ export class Notifier {
     this.#telling = true;
     try {
       await connection.drained(limits.writeTimeout);
-      if (this.#waiting.size > MAX_WAITING) return this.#overflow();
+      const entries = [...this.#annotated.values()].reduce((sum, { size }) => sum + size, 0);
+      if (this.#waiting.size + entries > MAX_WAITING) return this.#overflow();
       if (this.#namesChanged) await this.#tellNames();
+      if (this.#quiet) this.#tellMetadata();
       if (this.#quiet) await this.#tellSelected();
       await this.#tellOthers();
       if (this.#quiet) out.endAnswer();
@@ -152,6 +160,7 @@ export class Notifier {
         log.warn({ event: "notify-failed", err: error }, "a client could not be told of changes");
       }
       this.#waiting.clear();
+      this.#annotated.clear();
       this.#namesChanged = false;
       this.#newFrom = this.#selected?.known.uidNext ?? 0;
     } finally {
@@ -219,6 +228,26 @@ export class Notifier {
       this.#newFrom = uid + 1;
     }
     this.#newFrom = box.known.uidNext;
+  }
+
+  /** METADATA with the names of entries alone (RFC 5464 §4.4.2); who wants the values asks for them. */
+  #tellMetadata(): void {
+    const { out } = this.#session;
+    for (const [name, entries] of this.#annotated) {
+      const wanted =
+        name === ""
+          ? this.#request.groups.some(({ events }) => events.has("SERVERMETADATACHANGE"))
+          : this.#wants(name, "MAILBOXMETADATACHANGE");
+      if (!wanted) continue;
+      out.text("* METADATA ");
+      this.#session.writeMailboxName(name);
+      for (const entry of entries) {
+        out.text(" ");
+        out.astring(Buffer.from(entry, "latin1"));
+      }
+      out.text("\r\n");
+    }
+    this.#annotated.clear();
   }
 
   async #tellOthers(): Promise<void> {

@@ -209,6 +209,15 @@ describe("NOTIFY", () => {
     client.end();
   });
 
+  it("annotations that are set are told by their names (RFC 5465 §5.6, §5.7)", async () => {
+    const { client, account } = await watching("SET (PERSONAL (MailboxMetadataChange ServerMetadataChange))");
+    await account.setMetadata("Work", new Map([["/private/comment", Buffer.from("x")]]));
+    await client.until(/^\* METADATA Work \/private\/comment\r\n/m);
+    await account.setMetadata("", new Map([["/private/comment", null]]));
+    await client.until(/^\* METADATA "" \/private\/comment\r\n/m);
+    client.end();
+  });
+
   it("a subtree is told of and what lies beside it is not (RFC 5465 §6.5)", async () => {
     const { client, account } = await watching("SET (SUBTREE Work (MailboxName))");
     await account.create("Workshop");

@@ -95,6 +95,10 @@ export interface AccountStore {
   subscribe(name: string, subscribed: boolean): Promise<void>;
   /** Counters of a mailbox without opening it for a session. */
   status(name: string): Promise<MailboxStatus>;
+  /** Annotations (RFC 5464) of a mailbox, or with "" of the account: values by entry name, in lower case. */
+  metadata(mailbox: string): Promise<ReadonlyMap<string, Buffer>>;
+  /** Sets entries, all or none; null removes one. */
+  setMetadata(mailbox: string, changes: ReadonlyMap<string, Buffer | null>): Promise<void>;
   /** The live mailbox; one object per mailbox while anybody holds it. Call `release()` when done. */
   open(name: string): Promise<Mailbox>;
   /** Told of every folder-level change and of STATUS changes of any mailbox of the account. */
@@ -108,7 +112,9 @@ export type AccountChange =
       /** Where it was a rename: old and new name of each mailbox. */
       readonly renamed?: readonly (readonly [from: string, to: string])[];
     }
-  | { readonly kind: "status"; readonly mailbox: string };
+  | { readonly kind: "status"; readonly mailbox: string }
+  /** Annotations of a mailbox, or with "" of the account, were set or removed. */
+  | { readonly kind: "metadata"; readonly mailbox: string; readonly entries: readonly string[] };
 
 export interface MailboxStatus {
   readonly messages: number;

@@ -3,13 +3,15 @@ import { StoreError } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { matchesPattern } from "../grammar/mailbox-pattern.ts";
+import { parseEntries } from "../grammar/metadata-entries.ts";
+import { PLAIN, writeMetadata } from "../response/metadata.ts";
 import type { Session } from "../session.ts";
 import { command, loggedIn, ok } from "./command.ts";
 import { parseStatusItems, writeStatus } from "./status.ts";
 
 const SELECTION = ["SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"] as const;
 type Selection = (typeof SELECTION)[number];
-const RETURNS = ["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"] as const;
+const RETURNS = ["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA"] as const;
 type Return = (typeof RETURNS)[number];
 
 interface ListArguments {
@@ -18,6 +20,7 @@ interface ListArguments {
   readonly selection: ReadonlySet<Selection>;
   readonly returns: ReadonlySet<Return>;
   readonly statusItems: readonly string[];
+  readonly entries: readonly string[];
   /** An extended form: attributes the plain one must not show are allowed. */
   readonly extended: boolean;
 }
@@ -47,6 +50,7 @@ function parse(cursor: Cursor, session: Session): ListArguments {
   } else patterns = [session.mailboxPattern(cursor)];
   const returns = new Set<Return>();
   let statusItems: string[] = [];
+  let entries: string[] = [];
   if (cursor.take(" ")) {
     extended = true;
     if (cursor.keyword() !== "RETURN") cursor.fail("RETURN");
@@ -58,10 +62,14 @@ function parse(cursor: Cursor, session: Session): ListArguments {
         cursor.space();
         statusItems = parseStatusItems(cursor);
       }
+      if (name === "METADATA") {
+        cursor.space();
+        entries = parseEntries(cursor);
+      }
     });
   }
   cursor.end();
-  return { reference, patterns, selection, returns, statusItems, extended };
+  return { reference, patterns, selection, returns, statusItems, entries, extended };
 }
 
 function known<Name extends string>(names: readonly Name[], name: string): Name {
@@ -109,8 +117,9 @@ export const list = command({
       session.writeMailboxName(entry.name);
       if (below && args.selection.has("SUBSCRIBED")) out.text(' ("CHILDINFO" ("SUBSCRIBED"))');
       out.text("\r\n");
-      if (args.statusItems.length > 0 && entry.selectable)
-        await statusOf(session, entry.name, args.statusItems);
+      if (!entry.selectable) continue;
+      if (args.statusItems.length > 0) await statusOf(session, entry.name, args.statusItems);
+      if (args.entries.length > 0) await metadataOf(session, entry.name, args.entries);
     }
     return ok("Listed.");
   },
@@ -154,6 +163,16 @@ function hasSelectedBelow(
 async function statusOf(session: Session, name: string, items: readonly string[]): Promise<void> {
   try {
     await writeStatus(session, name, items);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
+}
+
+/** LIST-METADATA (RFC 9590 §3): a mailbox whose annotations cannot be read is listed without them. */
+async function metadataOf(session: Session, name: string, entries: readonly string[]): Promise<void> {
+  try {
+    writeMetadata(session, name, await session.mail.metadata(name), entries, PLAIN);
+    if (session.out.mustPause()) await session.out.pause();
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
   }

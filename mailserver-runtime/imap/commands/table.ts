@@ -18,6 +18,7 @@ import { idle } from "./idle.ts";
 import { list, lsub } from "./list.ts";
 import { login } from "./login.ts";
 import { logout } from "./logout.ts";
+import { getmetadata, setmetadata } from "./metadata.ts";
 import { namespace } from "./namespace.ts";
 import { noop } from "./noop.ts";
 import { notify } from "./notify.ts";
@@ -54,6 +55,8 @@ export const commands: readonly Command[] = [
   list,
   lsub,
   status,
+  getmetadata,
+  setmetadata,
   getquota,
   getquotaroot,
   append,

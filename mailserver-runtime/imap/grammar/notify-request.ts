@@ -10,6 +10,8 @@ export const EVENTS = {
   FLAGCHANGE: "FlagChange",
   MAILBOXNAME: "MailboxName",
   SUBSCRIPTIONCHANGE: "SubscriptionChange",
+  MAILBOXMETADATACHANGE: "MailboxMetadataChange",
+  SERVERMETADATACHANGE: "ServerMetadataChange",
 } as const;
 export type NotifyEvent = keyof typeof EVENTS;
 

@@ -282,6 +282,7 @@ export class MemoryAccount implements AccountStore {
   readonly address: string;
   readonly separator = "/";
   readonly #mailboxes = new Map<string, { mailbox: MemoryMailbox; use: string | undefined }>();
+  readonly #metadata = new Map<string, ReadonlyMap<string, Buffer>>();
   readonly #subscribed = new Set<string>(["INBOX"]);
   readonly #listeners = new Set<(change: AccountChange) => void>();
   #uidValidity = 1000;
@@ -363,6 +364,21 @@ export class MemoryAccount implements AccountStore {
     if (subscribed) this.#subscribed.add(name);
     else this.#subscribed.delete(name);
     this.tell({ kind: "mailboxes" });
+  }
+
+  async metadata(name: string): Promise<ReadonlyMap<string, Buffer>> {
+    if (name !== "") this.find(name);
+    return new Map(this.#metadata.get(name));
+  }
+
+  async setMetadata(name: string, changes: ReadonlyMap<string, Buffer | null>): Promise<void> {
+    const metadata = new Map(await this.metadata(name));
+    for (const [entry, value] of changes) {
+      if (value === null) metadata.delete(entry);
+      else metadata.set(entry, value);
+    }
+    this.#metadata.set(name, metadata);
+    this.tell({ kind: "metadata", mailbox: name, entries: [...changes.keys()] });
   }
 
   async status(name: string): Promise<MailboxStatus> {

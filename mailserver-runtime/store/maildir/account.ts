@@ -19,6 +19,7 @@ import { errorCode, makeDirectory, storeError, syncDirectory } from "./durable.t
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
 import { MaildirMailbox } from "./mailbox.ts";
+import { accountMetadata, folderMetadata, type Metadata, readMetadata, writeMetadata } from "./metadata.ts";
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
 import { Serial } from "./serial.ts";
@@ -309,6 +310,33 @@ export class MaildirAccount implements AccountStore {
       const others = names.filter((other) => other !== stored);
       await writeSubscriptions(this.directory, subscribed ? [...others, stored] : others);
       this.#changed({ kind: "mailboxes" });
+    });
+  }
+
+  // ---- annotations
+
+  /** Where those of a mailbox, or with "" of the account, are kept. */
+  #metadataPath(mailbox: string): string {
+    if (mailbox === "") return accountMetadata(this.directory);
+    const disk = diskName(mailbox, this.separator);
+    if (!this.#exists(disk)) throw nonexistent(mailbox);
+    return folderMetadata(this.#path(disk));
+  }
+  async metadata(mailbox: string): Promise<Metadata> {
+    this.#context.volume.check();
+    return readMetadata(this.#metadataPath(mailbox));
+  }
+  setMetadata(mailbox: string, changes: ReadonlyMap<string, Buffer | null>): Promise<void> {
+    return this.#folders.run(async () => {
+      this.#context.volume.check();
+      const path = this.#metadataPath(mailbox);
+      const metadata = new Map(await readMetadata(path));
+      for (const [entry, value] of changes) {
+        if (value === null) metadata.delete(entry);
+        else metadata.set(entry, value);
+      }
+      await writeMetadata(path, metadata);
+      this.#changed({ kind: "metadata", mailbox, entries: [...changes.keys()] });
     });
   }
 
