@@ -11,6 +11,8 @@ export interface MessageContent {
   readonly size: number;
   /** The whole message when it lies in memory: the fast path of filter, store and queue. */
   readonly buffer: Buffer | undefined;
+  /** "crlf" where whoever took the bytes in saw that no LF stands without its CR; undefined where nobody looked. */
+  readonly lineEnds?: "crlf" | undefined;
   /** The bytes from `start` (default 0) up to `end` (exclusive, default `size`), in chunks of at most 64 KiB. */
   chunks(start?: number, end?: number): AsyncIterable<Buffer>;
   /** At most `length` bytes from `start`; short only at the end of the message. */
@@ -20,10 +22,11 @@ export interface MessageContent {
 }
 
 /** A message that lies in memory. */
-export function memoryContent(buffer: Buffer): MessageContent {
+export function memoryContent(buffer: Buffer, lineEnds?: "crlf"): MessageContent {
   return {
     size: buffer.length,
     buffer,
+    lineEnds,
     async *chunks(start = 0, end = buffer.length) {
       for (let at = start; at < end; at += 65536) yield buffer.subarray(at, Math.min(end, at + 65536));
     },

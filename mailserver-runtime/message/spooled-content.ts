@@ -87,13 +87,14 @@ export class SpoolWriter {
     if (this.full) await this.#write();
   }
 
-  /** The whole message. Throws what the file system throws; then nothing is left behind. */
-  async finish(): Promise<MessageContent> {
+  /** The whole message, with what the caller saw of its line ends. Throws what the file system throws; then nothing is left behind. */
+  async finish(lineEnds?: "crlf"): Promise<MessageContent> {
     if (this.#file === undefined) {
       this.#hold(0);
       const [only] = this.#pieces;
       return memoryContent(
         this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces),
+        lineEnds,
       );
     }
     try {
@@ -102,7 +103,7 @@ export class SpoolWriter {
       await this.discard();
       throw error;
     }
-    return new SpooledContent(this.#file, this.#path, this.size);
+    return new SpooledContent(this.#file, this.#path, this.size, lineEnds);
   }
   /** Throws everything away. Never throws. */
   async discard(): Promise<void> {
@@ -148,16 +149,18 @@ export class SpoolWriter {
 export class SpooledContent implements MessageContent {
   readonly size: number;
   readonly buffer = undefined;
+  readonly lineEnds: "crlf" | undefined;
   /** The file, for who can link it instead of copying. */
   readonly path: string;
   #file: FileHandle;
   #readers = 0;
   #disposed = false;
 
-  constructor(file: FileHandle, path: string, size: number) {
+  constructor(file: FileHandle, path: string, size: number, lineEnds?: "crlf") {
     this.#file = file;
     this.path = path;
     this.size = size;
+    this.lineEnds = lineEnds;
   }
 
   async *chunks(start = 0, end = this.size): AsyncIterable<Buffer> {

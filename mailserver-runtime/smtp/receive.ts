@@ -90,7 +90,8 @@ export async function finishMessage(message: MessageInProgress): Promise<Message
     return scanner.unclearEnd ? closing(message.refusal) : message.refusal;
   }
   try {
-    return await writer.finish();
+    // The scanner has seen every byte: a bare LF would have been refused.
+    return await writer.finish("crlf");
   } catch (error) {
     return storageReply(error);
   }

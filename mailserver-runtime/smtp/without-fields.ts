@@ -23,7 +23,10 @@ export function withoutFields(
   if (from < content.size) kept.push({ start: from, end: content.size });
   const { buffer } = content;
   if (buffer !== undefined)
-    return memoryContent(Buffer.concat(kept.map(({ start, end }) => buffer.subarray(start, end))));
+    return memoryContent(
+      Buffer.concat(kept.map(({ start, end }) => buffer.subarray(start, end))),
+      content.lineEnds,
+    );
   return new PartialContent(content, kept);
 }
 
@@ -36,11 +39,14 @@ interface Range {
 class PartialContent implements MessageContent {
   readonly size: number;
   readonly buffer = undefined;
+  readonly lineEnds: "crlf" | undefined;
   #whole: MessageContent;
   #ranges: readonly Range[];
 
   constructor(whole: MessageContent, ranges: readonly Range[]) {
     this.#whole = whole;
+    // Whole fields are left out, with their line ends.
+    this.lineEnds = whole.lineEnds;
     this.#ranges = ranges;
     this.size = ranges.reduce((sum, range) => sum + range.end - range.start, 0);
   }

@@ -29,7 +29,7 @@ export async function writeMessage(
 ): Promise<WrittenMessage> {
   const now = Date.now();
   const size = (prefix?.length ?? 0) + content.size;
-  const bareLf = content.buffer === undefined ? await countStreamed(content) : countBareLf(content.buffer);
+  const bareLf = await bareLfOf(content);
   const base = newBaseName(now, date, size, size + bareLf);
   const temporary = `${directory}/tmp/${base}`;
   let made = false;
@@ -76,6 +76,12 @@ function writeParts(fd: number, parts: Buffer[]): void {
   if (written === total) return;
   // The kernel took less (a signal, a nearly full disk): the rest, which fails loudly if it cannot be.
   writeAll(fd, Buffer.concat(parts).subarray(written));
+}
+
+/** How many bytes the message is longer with CRLF line ends; a file is read for it only where nobody knows. */
+function bareLfOf(content: MessageContent): number | Promise<number> {
+  if (content.lineEnds === "crlf") return 0;
+  return content.buffer === undefined ? countStreamed(content) : countBareLf(content.buffer);
 }
 
 async function countStreamed(content: MessageContent): Promise<number> {
