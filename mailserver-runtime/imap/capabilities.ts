@@ -30,6 +30,7 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["UTF8=ACCEPT", 6855],
   ["CONDSTORE", 7162],
   ["QRESYNC", 7162],
+  ["UNAUTHENTICATE", 8437],
   ["STATUS=SIZE", 8438],
   ["OBJECTID", 8474],
   ["REPLACE", 8508],

@@ -77,6 +77,38 @@ function fixture(): MemoryStore {
 }
 
 const ROWS: readonly Row[] = [
+  {
+    rfc: "8437 §2",
+    says: "UNAUTHENTICATE goes back to before login, and another login works",
+    client: [
+      "a ENABLE CONDSTORE IMAP4rev2",
+      "b SELECT INBOX",
+      "c UNAUTHENTICATE",
+      "d SELECT INBOX",
+      "e CAPABILITY",
+      `f LOGIN ben@example.org "${PASSWORD}"`,
+      "g STATUS Work (MESSAGES)",
+      "h SELECT INBOX",
+    ],
+    expect: [
+      /^a OK/,
+      /^c OK/,
+      /^d BAD/,
+      /^\* CAPABILITY .* AUTH=PLAIN/,
+      /^f OK/,
+      /^g NO \[NONEXISTENT\]/,
+      /^\* 0 EXISTS/,
+      "* 0 RECENT",
+      /^h OK/,
+    ],
+  },
+  {
+    rfc: "8437 §2",
+    says: "UNAUTHENTICATE before login is BAD",
+    before: "login",
+    client: ["a UNAUTHENTICATE"],
+    expect: [/^a BAD/],
+  },
   // Greeting, login, TLS
   {
     rfc: "9051 §7.1",

@@ -67,6 +67,7 @@ const CORPUS = [
   "a GETMETADATA (MAXSIZE 10 DEPTH infinity) INBOX (/private /shared/a)",
   'a GETMETADATA "" (DEPTH 1) /private/comment',
   'a LIST "" "*" RETURN (METADATA (/private/comment /shared/a/b))',
+  `a UNAUTHENTICATE\r\nl LOGIN ${USER} "${PASSWORD}"`,
   "a CLOSE",
 ];
 const SPICE = [
@@ -157,7 +158,7 @@ describe("hostile bytes", () => {
         hostname: "mail.example",
         log,
         quota: () => ({ bytes: 20_000, messages: 30 }),
-        limits: { badCommands: 1000, message: 100_000 },
+        limits: { badCommands: 1000, badBeforeLogin: 1000, message: 100_000, failedLoginDelay: 0 },
       });
       assert.ok(performance.now() - began < 2000, `a session took too long:\n${script}`);
       assert.deepEqual(failures, [], `the server failed at:\n${script}`);

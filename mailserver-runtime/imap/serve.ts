@@ -75,7 +75,7 @@ async function commandLoop(session: Session, reader: CommandReader): Promise<voi
       unauthenticated += 1;
       if (unauthenticated > limits.unauthenticatedCommands)
         throw new FatalError("Too many commands before login.");
-    }
+    } else unauthenticated = 0;
     session.tag = received.tag;
     session.busy = true;
     const completion = received.refused ?? (await run(session, received));

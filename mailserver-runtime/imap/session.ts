@@ -50,6 +50,8 @@ export interface Enabled {
   utf8: boolean;
 }
 
+const nothingEnabled = (): Enabled => ({ condstore: false, qresync: false, rev2: false, utf8: false });
+
 export class Session {
   connection: Connection;
   readonly dependencies: ImapDependencies;
@@ -59,7 +61,7 @@ export class Session {
   state: State = "not-authenticated";
   account: AccountStore | undefined;
   selected: Selected | undefined;
-  readonly enabled: Enabled = { condstore: false, qresync: false, rev2: false, utf8: false };
+  enabled: Enabled = nothingEnabled();
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
   saved: readonly number[] = [];
   /** Of the command that runs now. */
@@ -74,7 +76,7 @@ export class Session {
   /** COMPRESS is active (RFC 4978). */
   compressed: CompressedConnection | undefined;
   /** When an unauthenticated client must have logged in (milliseconds since the epoch). */
-  readonly loginDeadline: number;
+  loginDeadline: number;
   /** The announcement of a message literal that still is on the wire, for the command that takes it. */
   readonly wire: Wire;
 
@@ -84,11 +86,7 @@ export class Session {
     this.limits = limits;
     this.wire = wire;
     this.out = new Output(connection, limits.writeTimeout);
-    this.log = dependencies.log.child({
-      service: "imap",
-      connection: connection.id,
-      client: connection.remote.address,
-    });
+    this.log = this.#ownLog();
     this.loginDeadline = Date.now() + limits.loginTimeout;
   }
 
@@ -178,14 +176,32 @@ export class Session {
     await next?.();
   }
 
+  #ownLog(): Log {
+    const { id, remote } = this.connection;
+    return this.dependencies.log.child({ service: "imap", connection: id, client: remote.address });
+  }
+
+  /** As it was before login, with a new time to log in. */
+  forgetUser(): void {
+    this.#releaseAll();
+    this.enabled = nothingEnabled();
+    this.log = this.#ownLog();
+    this.loginDeadline = Date.now() + this.limits.loginTimeout;
+    this.state = "not-authenticated";
+  }
+
   /** Frees everything; safe to call twice. */
   close(): void {
+    this.#releaseAll();
+    this.state = "logout";
+  }
+
+  #releaseAll(): void {
     this.notifier?.stop();
     this.notifier = undefined;
     this.unselect();
     this.account?.release();
     this.account = undefined;
-    this.state = "logout";
   }
 }
 

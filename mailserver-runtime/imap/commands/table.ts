@@ -32,6 +32,7 @@ import { status } from "./status.ts";
 import { store, uidStore } from "./store.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 import { thread, uidThread } from "./thread.ts";
+import { unauthenticate } from "./unauthenticate.ts";
 import { unselect } from "./unselect.ts";
 
 export const commands: readonly Command[] = [
@@ -42,6 +43,7 @@ export const commands: readonly Command[] = [
   starttls,
   authenticate,
   login,
+  unauthenticate,
   enable,
   compress,
   namespace,

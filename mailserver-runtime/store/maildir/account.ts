@@ -19,7 +19,7 @@ import { errorCode, makeDirectory, storeError, syncDirectory } from "./durable.t
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
 import { MaildirMailbox } from "./mailbox.ts";
-import { accountMetadata, folderMetadata, type Metadata, readMetadata, writeMetadata } from "./metadata.ts";
+import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMetadata } from "./metadata.ts";
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
 import { Serial } from "./serial.ts";
@@ -329,13 +329,7 @@ export class MaildirAccount implements AccountStore {
   setMetadata(mailbox: string, changes: ReadonlyMap<string, Buffer | null>): Promise<void> {
     return this.#folders.run(async () => {
       this.#context.volume.check();
-      const path = this.#metadataPath(mailbox);
-      const metadata = new Map(await readMetadata(path));
-      for (const [entry, value] of changes) {
-        if (value === null) metadata.delete(entry);
-        else metadata.set(entry, value);
-      }
-      await writeMetadata(path, metadata);
+      await changeMetadata(this.#metadataPath(mailbox), changes);
       this.#changed({ kind: "metadata", mailbox, entries: [...changes.keys()] });
     });
   }

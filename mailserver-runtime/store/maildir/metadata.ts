@@ -39,8 +39,21 @@ export async function readMetadata(path: string): Promise<Metadata> {
   return found;
 }
 
+/** Sets entries, and removes those that are null; all or none. */
+export async function changeMetadata(
+  path: string,
+  changes: ReadonlyMap<string, Buffer | null>,
+): Promise<void> {
+  const metadata = new Map(await readMetadata(path));
+  for (const [entry, value] of changes) {
+    if (value === null) metadata.delete(entry);
+    else metadata.set(entry, value);
+  }
+  await writeMetadata(path, metadata);
+}
+
 /** Writes all of it durably; without entries there is no file. */
-export async function writeMetadata(path: string, metadata: Metadata): Promise<void> {
+async function writeMetadata(path: string, metadata: Metadata): Promise<void> {
   if (metadata.size > 0) {
     const lines = [...metadata].map(([entry, value]) => `${entry}\t${value.toString("base64")}\n`);
     return writeFileDurably(path, HEADER + lines.join(""));
