@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { memoryContent } from "../../message/content.ts";
 import { silentLog } from "../../net/log.ts";
+import { contentChecks, createInboundFilter } from "../inbound-filter.ts";
 import { readMessage } from "../reading/readable.ts";
 import { openClassifier } from "./classifier.ts";
 import { MAX_USER_SLOTS, Model } from "./model.ts";
@@ -165,4 +166,58 @@ test("a user's name never leads out of the models' folder", async (t) => {
   await classifier.learn(message(spamWords), "spam", "../../../x/..");
   assert.ok((await stat(join(directory, "users", "%2E%2E%2F%2E%2E%2F%2E%2E%2Fx%2F%2E%2E.model"))).isFile());
   await classifier.close();
+});
+
+test("more users than stay in memory keep each their own counts, while they learn side by side", async (t) => {
+  const classifier = openClassifier({ directory: await folder(t), log: silentLog });
+  const users = Array.from({ length: 40 }, (_, number) => `user${number}@example.test`);
+  await Promise.all(
+    [...users, ...users, ...users].map((user, number) =>
+      classifier.learn(message(spamWords, number), "spam", user),
+    ),
+  );
+  for (const user of users) assert.deepEqual(await classifier.messages(user), { spam: 3, ham: 0 });
+  assert.deepEqual(await classifier.messages(), { spam: 120, ham: 0 });
+  await classifier.close();
+});
+
+test("where a message came through gives no feature, so a stored copy is learnt as it arrived", async () => {
+  const text = "From: a@example.test\r\nSubject: Hello\r\n\r\nSome words of text\r\n";
+  const trace =
+    "Return-Path: <x@y.test>\r\nX-Spam-Status: Yes, score=9\r\nAuthentication-Results: mx; spf=fail\r\nReceived: from z by mx; Mon, 23 Nov 2026 10:00:00 +0000\r\nDelivered-To: b@c.test\r\n";
+  const [arrived, stored] = await Promise.all(
+    [text, trace + text].map(async (one) => featuresOf(await readMessage(memoryContent(Buffer.from(one))))),
+  );
+  assert.deepEqual(stored, arrived);
+});
+
+test("what was taught decides in the composed filter: spam goes to Junk, ham is accepted", async () => {
+  const model = await taught();
+  const filter = createInboundFilter({
+    hostname: () => "mx.test",
+    resolver: async () => [],
+    log: silentLog,
+    checks: contentChecks,
+    classifier: { evidence: async (readable) => evidenceOf(await featuresOf(readable), model) },
+  });
+  const judged = async (words: string) =>
+    filter.inspect({
+      content: memoryContent(
+        Buffer.from(
+          `From: a@example.test\r\nTo: b@example.test\r\nSubject: ${words.split(" ")[0]}\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.test>\r\n\r\n${words}\r\n`,
+        ),
+      ),
+      client: { address: "192.0.2.1", port: 1, secure: false },
+      helo: "x.test",
+      from: "a@example.test",
+      recipients: ["b@example.test"],
+      receivedAt: new Date("2026-11-23T10:00:05Z"),
+    });
+  const spam = await judged(spamWords);
+  assert.equal(spam.action.kind, "junk");
+  assert.ok(spam.findings.some(({ symbol }) => symbol === "BAYES_SPAM"));
+  assert.ok(spam.headers?.some(({ name }) => name === "X-Spam-Flag"));
+  const ham = await judged(hamWords);
+  assert.equal(ham.action.kind, "accept");
+  assert.ok(ham.findings.some(({ symbol, score }) => symbol === "BAYES_HAM" && score < 0));
 });

@@ -14,7 +14,7 @@ import type { Log } from "../../net/log.ts";
 import { startBreathing } from "../reading/breather.ts";
 import { type Readable, readMessage } from "../reading/readable.ts";
 import { MAX_SLOTS, MAX_USER_SLOTS, type MessageClass, Model } from "./model.ts";
-import { evidenceOf } from "./opinion.ts";
+import { evidenceOf, MIN_MESSAGES } from "./opinion.ts";
 import { type Features, featuresOf } from "./tokens.ts";
 
 export interface Classifier {
@@ -34,31 +34,47 @@ export interface Classifier {
 const MAX_IN_MEMORY = 16;
 
 export function openClassifier(options: { readonly directory: string; readonly log: Log }): Classifier {
-  const files = new Map<string, Promise<ModelFile>>();
+  const files = new Map<string, OpenFile>();
 
-  function fileOf(user: string | undefined): Promise<ModelFile> {
+  /** Runs `work` on a model; the file stays open as long, so that a model never has two writers. */
+  async function withModel<T>(
+    user: string | undefined,
+    work: (file: ModelFile) => T | Promise<T>,
+  ): Promise<T> {
     const path =
       user === undefined
         ? join(options.directory, "global.model")
         : join(options.directory, "users", userFile(user));
-    const known = files.get(path);
+    const file = files.get(path) ?? {
+      opening: openModelFile(path, user === undefined ? MAX_SLOTS : MAX_USER_SLOTS, options.log),
+      inUse: 0,
+    };
+    // Put in anew, so that the first of the map is the one unused for longest.
     files.delete(path);
-    const file = known ?? openModelFile(path, user === undefined ? MAX_SLOTS : MAX_USER_SLOTS, options.log);
-    // Re-inserted, so that the first key is the one unused for longest.
     files.set(path, file);
-    if (known === undefined) {
-      file.catch(() => files.delete(path));
-      void forgetUnused();
+    file.inUse += 1;
+    try {
+      return await work(await file.opening);
+    } catch (error) {
+      // A file that could not be opened is tried again next time.
+      if (
+        await file.opening.then(
+          () => false,
+          () => true,
+        )
+      )
+        files.delete(path);
+      throw error;
+    } finally {
+      file.inUse -= 1;
+      forgetUnused();
     }
-    return file;
   }
 
-  async function forgetUnused(): Promise<void> {
-    for (const [path, opening] of [...files]) {
+  function forgetUnused(): void {
+    for (const [path, file] of files) {
       if (files.size <= MAX_IN_MEMORY) return;
-      if (path.endsWith("global.model")) continue;
-      const file = await opening.catch(() => undefined);
-      if (file?.idle() !== false) files.delete(path);
+      if (file.inUse === 0 && !path.endsWith("global.model")) files.delete(path);
     }
   }
 
@@ -68,39 +84,46 @@ export function openClassifier(options: { readonly directory: string; readonly l
     apply: (model: Model, features: Features) => void,
   ): Promise<void> {
     const features = await featuresOf(await readMessage(content), startBreathing());
-    const models = await Promise.all(
-      user === undefined ? [fileOf(undefined)] : [fileOf(undefined), fileOf(user)],
+    const whose = user === undefined ? [undefined] : [undefined, user];
+    await Promise.all(
+      whose.map((one) => withModel(one, (file) => file.change((model) => apply(model, features)))),
     );
-    await Promise.all(models.map((file) => file.change((model) => apply(model, features))));
   }
+
+  /** Nothing is read of a message where the model has no say anyway. */
+  const hasSay = (model: Model): boolean =>
+    model.messages.spam >= MIN_MESSAGES && model.messages.ham >= MIN_MESSAGES;
 
   return {
     async evidence(message, user) {
-      const all = await fileOf(undefined);
-      const own = user === undefined ? undefined : await fileOf(user);
-      if (all.model.features === 0 && (own === undefined || own.model.features === 0)) return undefined;
-      const features = await featuresOf(message, startBreathing());
-      const opinions = [all, own].flatMap((file) => {
-        const evidence = file === undefined ? undefined : evidenceOf(features, file.model);
-        return evidence === undefined ? [] : [evidence];
-      });
-      return opinions.length === 0
-        ? undefined
-        : opinions.reduce((sum, one) => sum + one, 0) / opinions.length;
+      let features: Promise<Features> | undefined;
+      const ask = (whose: string | undefined): Promise<number | undefined> =>
+        withModel(whose, async ({ model }) => {
+          if (!hasSay(model)) return undefined;
+          features ??= featuresOf(message, startBreathing());
+          return evidenceOf(await features, model);
+        });
+      const opinions = await Promise.all(user === undefined ? [ask(undefined)] : [ask(undefined), ask(user)]);
+      const known = opinions.filter((evidence) => evidence !== undefined);
+      return known.length === 0 ? undefined : known.reduce((sum, one) => sum + one, 0) / known.length;
     },
     learn: (content, as, user) => change(content, user, (model, features) => model.learn(features, as)),
     unlearn: (content, as, user) => change(content, user, (model, features) => model.unlearn(features, as)),
-    messages: async (user) => ({ ...(await fileOf(user)).model.messages }),
+    messages: (user) => withModel(user, ({ model }) => ({ ...model.messages })),
     async close() {
-      for (const file of files.values()) await (await file.catch(() => undefined))?.settled();
+      for (const { opening } of files.values()) await (await opening.catch(() => undefined))?.settled();
     },
   };
 }
 
+interface OpenFile {
+  readonly opening: Promise<ModelFile>;
+  inUse: number;
+}
 interface ModelFile {
   readonly model: Model;
+  /** Resolves when the change is in the file. */
   change(apply: (model: Model) => void): Promise<void>;
-  idle(): boolean;
   settled(): Promise<void>;
 }
 
@@ -122,7 +145,6 @@ async function openModelFile(path: string, maxSlots: number, log: Log): Promise<
         });
       await next;
     },
-    idle: () => next === undefined,
     settled: async () => {
       await (next ?? current).catch(() => {});
     },
