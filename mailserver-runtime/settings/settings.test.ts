@@ -122,3 +122,14 @@ test("docs/reference/settings.md is what the schema says", () => {
     "run: node mailserver-runtime/settings/write-reference.ts",
   );
 });
+
+test("SpamAssassin's thresholds of DMS are the filter's, with their fractions (SA_TAG, SA_TAG2, SA_KILL)", () => {
+  const { values, problems } = environmentSettings(
+    { SA_TAG: "-100000.0", SA_TAG2: "6.31", SA_KILL: "10.0", OVERRIDE_HOSTNAME: "mail.example.org" },
+    noFiles,
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(values.filter, { tagScore: -100_000, junkScore: 6.31, rejectScore: 10 });
+  assert.ok(parseSettings(values).ok);
+  assert.match(environmentSettings({ SA_TAG2: "high" }, noFiles).problems[0]!.reason, /not a number/);
+});
