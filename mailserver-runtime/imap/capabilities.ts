@@ -36,6 +36,7 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["REPLACE", 8508],
   ["SAVEDATE", 8514],
   ["PREVIEW", 8970],
+  ["INPROGRESS", 9585],
   ["LIST-METADATA", 9590],
 ];
 

@@ -27,6 +27,8 @@ export interface ImapLimits {
   readonly failedLoginDelay: number;
   /** Milliseconds between signs of life in IDLE, for the address translators on the way. */
   readonly idleKeepAlive: number;
+  /** Milliseconds between signs of life in a command that takes long (RFC 9585 §3: 10 to 15 seconds). */
+  readonly progressInterval: number;
 }
 
 export const defaultLimits: ImapLimits = {
@@ -45,4 +47,5 @@ export const defaultLimits: ImapLimits = {
   failedLogins: 3,
   failedLoginDelay: 1000,
   idleKeepAlive: 120_000,
+  progressInterval: 10_000,
 };

@@ -80,6 +80,25 @@ describe("sessions beside each other", () => {
     two.end();
   });
 
+  it("a search that takes long says that it goes on (RFC 9585 §3)", async () => {
+    const slow = await startTestServer(store, { log, limits: { progressInterval: 20 } });
+    const inbox = store.get("slow@example.org").find("INBOX");
+    inbox.insert([{ bytes: message({ subject: "m", body: "needle\r\n" }) }]);
+    const read = inbox.read.bind(inbox);
+    inbox.read = async (uid) => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return read(uid);
+    };
+    const client = await Client.open(slow.port);
+    await client.logIn("slow@example.org");
+    await client.command("s SELECT INBOX");
+    const told = await client.command("a SEARCH BODY needle");
+    assert.match(told, /^\* OK \[INPROGRESS \("a" NIL NIL\)\] .*\r\n[\s\S]*^\* SEARCH 1\r\na OK/m);
+    assert.doesNotMatch(await client.command("b SEARCH ALL"), /INPROGRESS/);
+    client.end();
+    await slow.close();
+  });
+
   it("a silent STORE does not hide what another session changed (RFC 9051 §6.4.6)", async () => {
     const [one, two] = await pair("silent@example.org", 1);
     await two.command("a STORE 1 +FLAGS.SILENT (\\Answered)");

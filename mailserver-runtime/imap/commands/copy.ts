@@ -1,6 +1,7 @@
 import { type CopyResult, type MailboxView, positionOf, StoreError } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { formatSet, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
+import { withProgress } from "../progress.ts";
 import { overQuota } from "../quota.ts";
 import type { Session } from "../session.ts";
 import { updateStyle } from "../update-style.ts";
@@ -58,10 +59,11 @@ const copyRow = (name: string, byUid: boolean): Command =>
     parse,
     async run(session, args) {
       const { box } = session;
-      const result = await transfer(session, args, byUid, async (uids, target) => {
+      const copyAll = async (uids: number[], target: string) => {
         const full = await overQuota(session, totalSize(box.known, uids), uids.length);
         return full ?? box.mailbox.copy(uids, target);
-      });
+      };
+      const result = await withProgress(session, () => transfer(session, args, byUid, copyAll));
       if (result === undefined) return ok("Nothing to copy.");
       return "status" in result ? result : ok("Copied.", copyUid(result));
     },
@@ -78,7 +80,8 @@ const moveRow = (name: string, byUid: boolean): Command =>
     async run(session, args) {
       const { box, out } = session;
       if (box.readOnly) return no("The mailbox was examined, not selected.", "READ-ONLY");
-      const result = await transfer(session, args, byUid, (uids, target) => box.mailbox.move(uids, target));
+      const moveAll = (uids: number[], target: string) => box.mailbox.move(uids, target);
+      const result = await withProgress(session, () => transfer(session, args, byUid, moveAll));
       if (result === undefined) return ok("Nothing to move.");
       if ("status" in result) return result;
       const code = copyUid(result);

@@ -1,6 +1,7 @@
 import type { Cursor } from "../grammar/cursor.ts";
 import { parseResultOptions, type ResultOption } from "../grammar/result-options.ts";
 import { CharsetError, parseSearchProgram, type SearchNode } from "../grammar/search-program.ts";
+import { withProgress } from "../progress.ts";
 import { writeSearchResult } from "../response/search-result.ts";
 import { search as findMessages } from "../search/matcher.ts";
 import type { Session } from "../session.ts";
@@ -75,7 +76,7 @@ const row = (name: string, byUid: boolean): Command =>
         throw error;
       }
     },
-    run: (session, args) => run(session, args, byUid),
+    run: (session, args) => withProgress(session, () => run(session, args, byUid)),
   });
 export const search = row("SEARCH", false);
 export const uidSearch = row("UID SEARCH", true);

@@ -2,6 +2,7 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { parseResultOptions, type ResultOption } from "../grammar/result-options.ts";
 import { parseSearchProgram, type SearchNode } from "../grammar/search-program.ts";
+import { withProgress } from "../progress.ts";
 import { writeSearchResult } from "../response/search-result.ts";
 import { search } from "../search/matcher.ts";
 import { SORT_KEYS, type SortCriterion, sortPositions } from "../search/sort-keys.ts";
@@ -65,7 +66,7 @@ const row = (name: string, byUid: boolean): Command =>
     states: ["selected"],
     expunges: byUid,
     parse,
-    run: (session, args) => run(session, args, byUid),
+    run: (session, args) => withProgress(session, () => run(session, args, byUid)),
   });
 export const sort = row("SORT", false);
 export const uidSort = row("UID SORT", true);

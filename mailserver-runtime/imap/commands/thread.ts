@@ -3,6 +3,7 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { parseSearchProgram, type SearchNode } from "../grammar/search-program.ts";
 import type { Output } from "../output.ts";
+import { withProgress } from "../progress.ts";
 import { baseSubject } from "../search/base-subject.ts";
 import { search } from "../search/matcher.ts";
 import { headerAt, sentDate } from "../search/sort-keys.ts";
@@ -86,7 +87,7 @@ const row = (name: string, byUid: boolean): Command =>
     states: ["selected"],
     expunges: byUid,
     parse,
-    run: (session, args) => run(session, args, byUid),
+    run: (session, args) => withProgress(session, () => run(session, args, byUid)),
   });
 export const thread = row("THREAD", false);
 export const uidThread = row("UID THREAD", true);
