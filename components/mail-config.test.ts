@@ -93,3 +93,12 @@ test("an unknown way to publish, and a value of the wrong kind in a list, are to
   );
   assert.match(refusal({ mail: { domains: [5] } }), /mailkeep:mail\.domains\[0\] must be a string/);
 });
+
+test("banning is read as it is declared, and a wrong field is told with its place", () => {
+  const banning = { enabled: false, neverBanned: ["192.0.2.1"] };
+  assert.deepEqual(read({ mail: { domains: ["green.test"], banning } }).banning, banning);
+  assert.match(
+    refusal({ mail: { domains: ["green.test"], banning: { maxretry: 3 } } }),
+    /mailkeep:mail\.banning\.maxretry is not known here; did you mean "maxRetry"\?/,
+  );
+});

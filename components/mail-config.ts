@@ -65,6 +65,16 @@ const mail = z.strictObject({
     .optional(),
   certificate: z.discriminatedUnion("type", [z.strictObject({ type: z.literal("local-ca") })]).optional(),
   filtering: z.strictObject({ greetingDelayMs: z.int().min(0).max(60_000).optional() }).optional(),
+  banning: z
+    .strictObject({
+      enabled: z.boolean().optional(),
+      maxRetry: z.int().min(1).optional(),
+      findSeconds: z.int().min(1).optional(),
+      banSeconds: z.int().min(1).optional(),
+      networkAfter: z.int().min(0).optional(),
+      neverBanned: z.array(z.string()).optional(),
+    })
+    .optional(),
   server: z
     .strictObject({
       portBase: z.int().optional(),

@@ -27,6 +27,8 @@ export interface MailStackArgs {
   readonly certificate?: CertificateArgs;
   /** How incoming mail is examined. */
   readonly filtering?: FilteringArgs;
+  /** Who is refused for a while after too many offences; on with fail2ban's rules when absent. */
+  readonly banning?: BanningArgs;
   /** The server itself: ports, limits, log level. */
   readonly server?: ServerSettings;
 }
@@ -95,6 +97,21 @@ export interface LocalCertificateArgs {
 export interface FilteringArgs {
   /** Milliseconds that the greeting on the MX port waits, to see who talks first as only bots do; 0 when absent. */
   readonly greetingDelayMs?: number;
+}
+
+export interface BanningArgs {
+  /** false: nobody is banned; true when absent. */
+  readonly enabled?: boolean;
+  /** Offences within `findSeconds` that ban; 6 when absent. */
+  readonly maxRetry?: number;
+  /** Seconds that an offence counts; a week when absent. */
+  readonly findSeconds?: number;
+  /** Seconds of a first ban, each further one is longer; a week when absent. */
+  readonly banSeconds?: number;
+  /** Banned clients of one IPv4 /24 or IPv6 /48 that ban all of it; never when absent. */
+  readonly networkAfter?: number;
+  /** Addresses and networks that are never banned besides loopback: `192.0.2.1`, `192.0.2.0/24`. */
+  readonly neverBanned?: readonly string[];
 }
 
 /** The services of the server that have a port. */

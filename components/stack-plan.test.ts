@@ -77,6 +77,26 @@ test("names are kept in one spelling: lower case, domains as a-labels", () => {
   });
 });
 
+test("banning is the server's default until it is declared, and loopback stays exempt beside what is declared", () => {
+  assert.equal(planStack({ host, domains: ["example.org"] }).settings.ban, undefined);
+  const { settings } = planStack({
+    host,
+    domains: ["example.org"],
+    banning: { maxRetry: 3, neverBanned: ["192.0.2.0/24", "2001:db8::1"] },
+  });
+  assert.deepEqual(settings.ban, {
+    maxRetry: 3,
+    neverBanned: ["127.0.0.0/8", "::1", "192.0.2.0/24", "2001:db8::1"],
+  });
+  assert.equal(settingsSchema.parse(settings).ban.maxRetry, 3);
+  const wrong = mistakes({
+    domains: ["example.org"],
+    banning: { neverBanned: ["::1", "office.example.org", "192.0.2.0/40"] },
+  });
+  assert.deepEqual(Object.keys(wrong), ["banning.neverBanned[1]", "banning.neverBanned[2]"]);
+  assert.match(wrong["banning.neverBanned[1]"]!, /"office.example.org" is no IP address and no network/);
+});
+
 test("ports move together by their base or one by one", () => {
   const { ports } = planStack({
     host,

@@ -4,12 +4,13 @@
  */
 
 import { hostName } from "../mailserver-runtime/dns/records.ts";
-import type { Listener, SettingsInput } from "../mailserver-runtime/settings/schema.ts";
+import { type Listener, networkSchema, type SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { parseAddress, parseDomain } from "./accounts/address.ts";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
 import { listenersOn, localPorts, type Ports } from "./mail-server/ports.ts";
 import { bytesOf } from "./mail-server/size.ts";
 import type {
+  BanningArgs,
   DkimDeclaration,
   DomainDeclaration,
   MailboxDeclaration,
@@ -260,7 +261,7 @@ function planPorts(server: ServerSettings, mistakes: Mistake[]): Ports {
 }
 
 function planSettings(
-  { server = {}, filtering = {} }: MailStackArgs,
+  { server = {}, filtering = {}, banning = {} }: MailStackArgs,
   hostname: string,
   ports: Ports,
   listeners: Listener[],
@@ -290,7 +291,23 @@ function planSettings(
       ...present({ lifetimeSeconds: server.queueLifetimeSeconds }),
     },
     greeting: present({ delayMs: filtering.greetingDelayMs }),
+    ban: planBans(banning, mistakes),
   }) as SettingsInput;
+}
+
+/** What is declared as never banned is so besides loopback, where the host's own programs connect from. */
+function planBans(banning: BanningArgs, mistakes: Mistake[]): SettingsInput["ban"] {
+  banning.neverBanned?.forEach((entry, index) => {
+    if (networkSchema.safeParse(entry).success) return;
+    mistakes.push({
+      where: `banning.neverBanned[${index}]`,
+      what: `${quote(entry)} is no IP address and no network like 192.0.2.0/24`,
+    });
+  });
+  return present({
+    ...banning,
+    neverBanned: banning.neverBanned && ["127.0.0.0/8", "::1", ...banning.neverBanned],
+  });
 }
 
 /** A password for nobody is most likely a mistyped address, and would stay unnoticed. */
