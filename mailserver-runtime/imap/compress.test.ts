@@ -271,7 +271,8 @@ describe("COMPRESS", () => {
     const connection = new CompressedConnection(carrier);
     const pieces = Array.from({ length: 200 }, (_, index) => `line ${index} `.repeat(500));
     for (const piece of pieces) connection.write(piece);
-    await connection.drained(1000);
+    // Several may wait at once.
+    await Promise.all([connection.drained(1000), connection.drained(1000), connection.drained(1000)]);
     connection.end();
     connection.write("too late");
     while (!carrier.closed) await new Promise((resolve) => setTimeout(resolve, 5));

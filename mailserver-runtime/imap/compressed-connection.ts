@@ -29,7 +29,8 @@ export class CompressedConnection implements Connection {
   #feeding = false;
   #broken = false;
   #wakeReader: () => void = () => {};
-  #wakeWriter: () => void = () => {};
+  /** Everybody who waits for the deflater: a command, the reader, what NOTIFY tells. */
+  #room: PromiseWithResolvers<void> | undefined;
   /** Bytes written that the deflater has not taken. */
   #undeflated = 0;
   /** Bytes written since the peer was last waited for. */
@@ -50,7 +51,7 @@ export class CompressedConnection implements Connection {
     this.#deflate.on("data", (piece: Buffer) => carrier.write(piece));
     this.#deflate.on("end", () => carrier.end());
     this.ended = new Promise((resolve) => this.#deflate.on("close", resolve));
-    this.#deflate.on("close", () => this.#wakeWriter());
+    this.#deflate.on("close", () => this.#hasRoom());
     this.#deflate.on("error", () => carrier.destroy());
   }
 
@@ -146,7 +147,7 @@ export class CompressedConnection implements Connection {
     this.#sinceDrain += length;
     const taken = () => {
       this.#undeflated -= length;
-      if (this.#undeflated < HIGH_WATER) this.#wakeWriter();
+      if (this.#undeflated < HIGH_WATER) this.#hasRoom();
     };
     this.#deflate.write(bytes, taken);
     if (this.#flushScheduled) return;
@@ -160,11 +161,15 @@ export class CompressedConnection implements Connection {
   async drained(timeoutMs: number): Promise<void> {
     this.#sinceDrain = 0;
     while (this.#undeflated >= HIGH_WATER && !this.#deflate.destroyed) {
-      await new Promise<void>((resolve) => {
-        this.#wakeWriter = resolve;
-      });
+      this.#room ??= Promise.withResolvers();
+      await this.#room.promise;
     }
     await this.#carrier.drained(timeoutMs);
+  }
+
+  #hasRoom(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   /** TLS comes before login, compression after it. */
