@@ -8,6 +8,7 @@
  * the pace tells nothing.
  */
 import { clientKey } from "../net/address.ts";
+import { keepNewest } from "./bounded.ts";
 
 export interface PaceOptions {
   /** Failed logins from strange addresses after which attempts take turns; 0: never. */
@@ -64,7 +65,7 @@ export class AccountPace {
   }
 
   succeeded(account: string, client: string): void {
-    keep(this.#known, pair(account, client), this.#options.now(), MOST_KNOWN);
+    keepNewest(this.#known, pair(account, client), this.#options.now(), MOST_KNOWN);
   }
 
   /** Counts a failed login from an address that is strange to the account. */
@@ -76,7 +77,7 @@ export class AccountPace {
         ? known
         : { failures: 0, since: now, nextTurn: now };
     guessing.failures++;
-    keep(this.#guessing, account, guessing, MOST_ACCOUNTS);
+    keepNewest(this.#guessing, account, guessing, MOST_ACCOUNTS);
     if (guessing.failures === this.#options.after()) this.#options.onGuessing(account, guessing.failures);
   }
 
@@ -88,12 +89,4 @@ export class AccountPace {
 
 function pair(account: string, client: string): string {
   return `${account} ${clientKey(client)}`;
-}
-
-/** Sets a value as the newest and drops the oldest over the limit. */
-function keep<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > most && oldest !== undefined) map.delete(oldest);
 }

@@ -74,10 +74,11 @@ export interface JailReport {
 
 const MOST_BANS = 100_000;
 /** In each jail that counts. */
-const MOST_CLIENTS = 50_000;
+const MOST_CLIENTS = 100_000;
 const MOST_WITHHELD = 20;
 const LARGEST_JAIL_FILE = 1024 * 1024;
 const SWEEP_MS = 60_000;
+const nobody: readonly string[] = [];
 
 /** Reads bans and jail file. A broken file is said and does not keep the server from starting. */
 export async function openBans(options: BansOptions): Promise<Bans> {
@@ -101,7 +102,7 @@ export async function openBans(options: BansOptions): Promise<Bans> {
   /** The policy of the settings in force; made anew only when they change. */
   function force(): Force {
     const settings = options.settings();
-    const trusted = options.trusted?.() ?? [];
+    const trusted = options.trusted?.() ?? nobody;
     if (inForce?.settings === settings && inForce.trusted === trusted && inForce.jailFile === jailFile)
       return inForce;
     const policy = banPolicy(settings, jailFile);
@@ -157,9 +158,8 @@ export async function openBans(options: BansOptions): Promise<Bans> {
       reason,
       ...term(banMs, force().policy, list.get(network), now()),
     };
-    const gaveWay = list.put(network, ban);
-    if (gaveWay !== undefined) file.lift(gaveWay.network);
     file.put(ban);
+    for (const { network: gone } of list.put(network, ban)) file.lift(gone);
     counters.get(jail)!.bansSet++;
     log.warn({ event: "ban", network: name, jail, reason, until: ending(ban), times: ban.times }, "banned");
     return ban;

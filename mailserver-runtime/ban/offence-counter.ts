@@ -5,6 +5,8 @@
  * one after `findMs` begins another. One small record a client, however many its offences; when the table is
  * full, the client that was quiet for longest is forgotten.
  */
+import { keepNewest } from "./bounded.ts";
+
 export class OffenceCounter {
   readonly #most: number;
   readonly #counts = new Map<string, Count>();
@@ -24,12 +26,7 @@ export class OffenceCounter {
     const count = known !== undefined && now - known.since <= findMs ? known : { points: 0, since: now };
     // Ten times a tenth is one: a float's error must not let an attacker have one more.
     count.points = Math.round((count.points + weight) * 1000) / 1000;
-    if (known !== undefined) this.#counts.delete(key);
-    this.#counts.set(key, count);
-    if (this.#counts.size > this.#most) {
-      const [quietest] = this.#counts.keys();
-      if (quietest !== undefined) this.#counts.delete(quietest);
-    }
+    keepNewest(this.#counts, key, count, this.#most);
     return count.points;
   }
 
