@@ -16,7 +16,9 @@ import type { Snapshot } from "./config/snapshot.ts";
 import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
 import { startNameServer } from "./dns/server.ts";
 import { createResolver } from "./dns/stub-resolver.ts";
+import { openClassifier } from "./filter/bayes/classifier.ts";
 import { createInboundFilter } from "./filter/inbound-filter.ts";
+import { loadRules } from "./filter/rules/load-rules.ts";
 import { createSigner } from "./filter/signer.ts";
 import { serveImap } from "./imap/serve.ts";
 import { clearSpool } from "./message/spooled-content.ts";
@@ -139,6 +141,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
 
+    const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
+    closers.push(() => classifier.close());
+    const rules = await loadRules(`${directories.config}/spamassassin-rules.cf`, log);
+
     const services: SmtpServices = {
       snapshot,
       routeRecipient: route,
@@ -149,6 +155,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       filter: createInboundFilter({
         hostname: () => settings().hostname,
         resolver: toMailauthResolver(resolver),
+        policy: () => settings().filter,
+        classifier,
+        rules: () => rules,
         log,
       }),
       signer: createSigner(snapshot, log),
@@ -170,6 +179,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         startTls: tls.status().length > 0,
         limits: { message: settings().message.sizeLimit },
         spool,
+        quota: (account) => ({
+          bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
+        }),
         offend: bans.offend,
       });
     const served: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>> = {
@@ -255,6 +267,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await Promise.all([...open.map(({ listening }) => listening.close(graceMs)), queue.close(graceMs)]);
         await authenticator.close();
         await bans.close();
+        await classifier.close();
         await store.close();
         resolver.close();
         tls.close();

@@ -10,11 +10,11 @@ import type { Finding } from "./pipeline.ts";
 
 export interface FilterPolicy {
   /** From this score on the X-Spam fields are written; undefined: always. */
-  readonly tagScore: number | undefined;
+  readonly tagScore?: number;
   /** From this score on a message goes to Junk. */
   readonly junkScore: number;
   /** From this score on it is refused; undefined: never by score. */
-  readonly rejectScore: number | undefined;
+  readonly rejectScore?: number;
 }
 /** rspamd's thresholds as DMS sets them. */
 export const standardPolicy: FilterPolicy = { tagScore: undefined, junkScore: 6, rejectScore: 11 };

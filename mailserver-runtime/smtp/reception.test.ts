@@ -46,7 +46,15 @@ test("the filter sees the message as it came, and its results stand above Receiv
   const authenticationResults = ["spf=pass smtp.mailfrom=y.test", "dkim=none"];
   const findings = [{ check: "spf", symbol: "R_SPF_ALLOW", score: -0.2, reason: "pass" }];
   const { server, answer } = await send(t, ["ann@example.org"], small, {
-    filter: filter({ authenticationResults, findings, score: -0.2 }, seen),
+    filter: filter(
+      {
+        authenticationResults,
+        findings,
+        score: -0.2,
+        headers: [{ name: "X-Spam-Status", value: "No, score=-0.2" }],
+      },
+      seen,
+    ),
   });
   assert.match(answer, /^250/);
   const [message] = seen;
@@ -57,23 +65,33 @@ test("the filter sees the message as it came, and its results stand above Receiv
   );
   assert.match(
     server.stored[0]!.prefix,
-    /^Return-Path: <x@y\.test>\r\nAuthentication-Results: mail\.example\.org;\r\n\tspf=pass smtp\.mailfrom=y\.test;\r\n\tdkim=none\r\nX-Spam-Status: No, score=-0\.2\r\n\ttests=R_SPF_ALLOW\r\nReceived: from client\.test /,
+    /^Return-Path: <x@y\.test>\r\nAuthentication-Results: mail\.example\.org;\r\n\tspf=pass smtp\.mailfrom=y\.test;\r\n\tdkim=none\r\nX-Spam-Status: No, score=-0\.2\r\nReceived: from client\.test /,
   );
 });
 
-test("junk goes to the Junk mailbox with the usual fields, and is not forwarded (D8)", async (t) => {
-  const junk = filter({ score: 9, action: { kind: "junk", reason: "high score" } });
+test("junk goes to the Junk mailbox with the filter's fields, and is not forwarded (D8)", async (t) => {
+  const headers = [{ name: "X-Spam-Flag", value: "YES" }];
+  const junk = filter({ score: 9, headers, action: { kind: "junk", reason: "high score" } });
   const { server, answer } = await send(t, ["both@example.org"], small, { filter: junk });
   assert.match(answer, /^250/);
   assert.deepEqual(
     server.stored.map(({ account, mailbox }) => [account, mailbox]),
     [["ann@example.org", "Junk"]],
   );
-  assert.match(server.stored[0]!.prefix, /\r\nX-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=9\.0\r\n/);
+  assert.match(server.stored[0]!.prefix, /\r\nX-Spam-Flag: YES\r\n/);
   assert.deepEqual(server.queued, []);
   assert.ok(server.logged.some(({ event }) => event === "spam-not-forwarded"));
   const only = await send(t, ["away@example.org"], small, { filter: junk });
   assert.match(only.answer, /^550 5\.7\.1/);
+});
+
+test("a sender's own X-Spam fields are left out where the filter writes its own", async (t) => {
+  const forged = `X-Spam-Status: No, score=-100\r\n${small}`;
+  const judged = filter({ headers: [{ name: "X-Spam-Status", value: "No, score=0.0" }] });
+  const { server } = await send(t, ["ann@example.org"], forged, { filter: judged });
+  const { prefix, content } = server.stored[0]!;
+  assert.match(prefix, /X-Spam-Status: No, score=0\.0\r\n/);
+  assert.equal(content, small);
 });
 
 test("a rejecting and a tempfailing verdict keep their codes, nothing is stored, and the log says why", async (t) => {

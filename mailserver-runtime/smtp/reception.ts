@@ -2,7 +2,6 @@
  * What becomes of a whole message from outside: looked at once by the filter, marked with what was found
  * (RFC 8601), and stored or forwarded for each recipient (DESIGN D8).
  */
-import type { Verdict } from "../filter/pipeline.ts";
 import type { MessageContent } from "../message/content.ts";
 import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
@@ -53,12 +52,15 @@ export async function receiveMail(
     received,
     headers,
     (field) =>
-      field.name === "authentication-results" &&
-      authservId(fieldValue(headers, field)) === hostname.toLowerCase(),
+      // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).
+      (field.name === "authentication-results" &&
+        authservId(fieldValue(headers, field)) === hostname.toLowerCase()) ||
+      (verdict?.headers !== undefined && field.name.startsWith("x-spam-")),
   );
   const results =
     verdict === undefined ? "" : authenticationResultsField(hostname, verdict.authenticationResults);
-  const trace = `${results}${spamFields(verdict)}${receivedField({
+  const filterFields = (verdict?.headers ?? []).map(({ name, value }) => `${name}: ${value}\r\n`).join("");
+  const trace = `${results}${filterFields}${receivedField({
     client: { helo: session.helo ?? "unknown", address: client.address },
     hostname,
     protocol: protocolOf(session, transaction),
@@ -136,14 +138,4 @@ export async function receiveMail(
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */
 function separator(headers: Headers): string {
   return headers.malformed && headers.fields.length === 0 ? "\r\n" : "";
-}
-
-/** The usual fields that mail programs and Sieve scripts look for. */
-function spamFields(verdict: Verdict | undefined): string {
-  if (verdict === undefined) return "";
-  const junk = verdict.action.kind === "junk";
-  const symbols = verdict.findings.map(({ symbol }) => symbol.replace(/[^\w.-]/g, "_")).join(",");
-  const score = verdict.score.toFixed(1);
-  const status = `X-Spam-Status: ${junk ? "Yes" : "No"}, score=${score}${symbols === "" ? "" : `\r\n\ttests=${symbols}`}\r\n`;
-  return junk ? `X-Spam-Flag: YES\r\n${status}` : status;
 }
