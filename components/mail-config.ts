@@ -64,7 +64,14 @@ const mail = z.strictObject({
     ])
     .optional(),
   certificate: z.discriminatedUnion("type", [z.strictObject({ type: z.literal("local-ca") })]).optional(),
-  filtering: z.strictObject({ greetingDelayMs: z.int().min(0).max(60_000).optional() }).optional(),
+  filtering: z
+    .strictObject({
+      greetingDelayMs: z.int().min(0).max(60_000).optional(),
+      tagScore: z.number().optional(),
+      junkScore: z.number().optional(),
+      rejectScore: z.number().optional(),
+    })
+    .optional(),
   banning: z
     .strictObject({
       enabled: z.boolean().optional(),

@@ -97,6 +97,12 @@ export interface LocalCertificateArgs {
 export interface FilteringArgs {
   /** Milliseconds that the greeting on the MX port waits, to see who talks first as only bots do; 0 when absent. */
   readonly greetingDelayMs?: number;
+  /** From this score on a message carries the X-Spam fields; always when absent. */
+  readonly tagScore?: number;
+  /** From this score on a message goes to the Junk folder; 6 when absent. */
+  readonly junkScore?: number;
+  /** From this score on a message is refused; 11 when absent. */
+  readonly rejectScore?: number;
 }
 
 export interface BanningArgs {

@@ -291,6 +291,11 @@ function planSettings(
       ...present({ lifetimeSeconds: server.queueLifetimeSeconds }),
     },
     greeting: present({ delayMs: filtering.greetingDelayMs }),
+    filter: present({
+      tagScore: filtering.tagScore,
+      junkScore: filtering.junkScore,
+      rejectScore: filtering.rejectScore,
+    }),
     ban: planBans(banning, mistakes),
   }) as SettingsInput;
 }
