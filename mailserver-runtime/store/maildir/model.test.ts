@@ -212,7 +212,11 @@ async function take(
         writeFileSync(`${folder}/new/${1_800_000_000 + known.uidNext}.foreign`, `Subject: ${name}\n\nx\n`);
         add(known, name, []);
       }
-      for (const one of step.how === "new" ? [] : chosen(step.pick).slice(0, 1)) {
+      // From outside a message is known by its subject alone: of copies in one folder nobody can tell which is meant.
+      const alone = chosen(step.pick).filter(
+        (one) => known.messages.filter(({ subject }) => subject === one.subject).length === 1,
+      );
+      for (const one of step.how === "new" ? [] : alone.slice(0, 1)) {
         const files = filesIn(folder);
         const file = (
           await Promise.all(
