@@ -5,6 +5,7 @@
  * anew by every session, so that a changed file is in force with the next command. Ports open last, when
  * everything behind them stands, and close first.
  */
+import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
 import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
@@ -66,6 +67,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { directories, env, version } = options;
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const startedAt = new Date();
+  await refuseSecondServer(directories);
   try {
     const output = openLog({ directory: directories.log, level: "info", stdout: options.logToStdout });
     const { log } = output;
@@ -281,6 +283,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const close of closers.reverse()) await close();
     throw error;
   }
+}
+
+/** Before anything of another server's is touched: its queue would be sent twice, its messages under way swept away. */
+async function refuseSecondServer({ run }: Directories): Promise<void> {
+  const other = await connectAdmin(run);
+  if (!other) return;
+  other.close();
+  throw new Error(`another server runs on ${run}; stop it first`);
 }
 
 /** A queue entry as the admin contract has it: nothing that the queue's own entries may carry besides. */
