@@ -187,7 +187,7 @@ set header_cache=""
       "script",
       [
         "-qec",
-        `timeout 20 mutt -n -F ${configuration} -f imaps://127.0.0.1:${server.port}/INBOX -e 'push "<first-entry><display-message><exit><next-entry><flag-message><last-entry><delete-message><sync-mailbox><quit>"'`,
+        `timeout --foreground 20 mutt -n -F ${configuration} -f imaps://127.0.0.1:${server.port}/INBOX -e 'push "<first-entry><display-message><exit><next-entry><flag-message><last-entry><delete-message><sync-mailbox><quit>"'`,
         "/dev/null",
       ],
       { env: { ...process.env, HOME: home, TERM: "xterm" } },
