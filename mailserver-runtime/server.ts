@@ -294,9 +294,19 @@ async function refuseSecondServer({ run }: Directories): Promise<void> {
 }
 
 /** A queue entry as the admin contract has it: nothing that the queue's own entries may carry besides. */
-function told({ id, from, recipients, size, queuedAt, nextAttemptAt, attempts, held }: QueueEntry) {
+function told({
+  recipients,
+  id,
+  from,
+  size,
+  queuedAt,
+  nextAttemptAt,
+  attempts,
+  held,
+  heldBecause,
+}: QueueEntry) {
   const to = recipients.map(({ address, status, lastReply }) => ({ address, status, lastReply }));
-  return { id, from, recipients: to, size, queuedAt, nextAttemptAt, attempts, held };
+  return { id, from, recipients: to, size, queuedAt, nextAttemptAt, attempts, held, heldBecause };
 }
 
 /** Proxies speak for their clients, who are judged by their own addresses; the list stays one object while the listeners do. */

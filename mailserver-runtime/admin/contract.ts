@@ -32,6 +32,7 @@ const queueEntry = z.strictObject({
   nextAttemptAt: z.number(),
   attempts: z.int(),
   held: z.boolean(),
+  heldBecause: z.string().optional(),
 });
 
 /** The operations: request and answer of each, in one table. */

@@ -20,6 +20,7 @@ export interface StoredHeader {
   /** Octets above 127 in the header section. */
   readonly eightBitHeaders: boolean;
   readonly holdUntil?: number;
+  readonly heldBecause?: string;
   readonly hops?: number;
   readonly account?: string;
 }
@@ -61,6 +62,8 @@ export interface MessageState {
   readonly attempts: number;
   readonly nextAttemptAt: number;
   readonly held: boolean;
+  /** Why it was held as it came; undefined once it has been released. */
+  readonly heldBecause: string | undefined;
   readonly warned: boolean;
   /** A line for each attempt and recipient, oldest first. */
   readonly transcript: readonly string[];
@@ -79,7 +82,8 @@ export function replay(header: StoredHeader, records: readonly JournalRecord[]):
     })),
     attempts: 0,
     nextAttemptAt: header.holdUntil ?? header.queuedAt,
-    held: false,
+    held: header.heldBecause !== undefined && header.holdUntil === undefined,
+    heldBecause: header.heldBecause,
     warned: false,
     transcript: [],
   };
@@ -101,7 +105,7 @@ export function applyRecord(state: MessageState, record: JournalRecord): Message
     case "next":
       return { ...state, attempts: state.attempts + 1, nextAttemptAt: record.at };
     case "held":
-      return { ...state, held: record.held };
+      return record.held ? { ...state, held: true } : released(state);
     case "warned":
       return { ...state, warned: true };
     case "reported": {
@@ -114,6 +118,22 @@ export function applyRecord(state: MessageState, record: JournalRecord): Message
       };
     }
   }
+}
+
+/** An operator's release also ends what the message was held for as it came. */
+function released(state: MessageState): MessageState {
+  const { heldBecause, header, nextAttemptAt } = state;
+  return {
+    ...state,
+    held: false,
+    heldBecause: undefined,
+    nextAttemptAt: heldBecause === undefined ? nextAttemptAt : header.queuedAt,
+  };
+}
+
+/** When a message's lifetime began: a hold that was asked for or imposed does not count (RFC 4865 §4). */
+export function lifeBegan({ queuedAt, holdUntil = 0 }: StoredHeader): number {
+  return Math.max(queuedAt, holdUntil);
 }
 
 /** Whether nothing is left to deliver. */

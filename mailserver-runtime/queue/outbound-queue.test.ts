@@ -356,6 +356,52 @@ test("hold, release, list and remove do as they say, also after a restart", asyn
   assert.equal(sink.messages.length, 1);
 });
 
+test("what came with a reason to hold it waits for its time or for an operator, also after a restart", async (context) => {
+  const sink = await server(context);
+  const first = await testQueue(context, sink.port);
+  const holdUntil = first.clock.now + 3_600_000;
+  const timed = await first.queue.enqueue(
+    submission("bob@sink.test", { holdUntil, heldBecause: "too many an hour" }),
+  );
+  const forGood = await first.queue.enqueue(
+    submission("eve@sink.test", { heldBecause: "too many strangers" }),
+  );
+  const entry = await first.queue.show(timed.id);
+  assert.deepEqual(
+    [entry?.held, entry?.heldBecause, entry?.nextAttemptAt],
+    [false, "too many an hour", holdUntil],
+  );
+  assert.equal(await first.queue.retry(), 0, "a retry of everything leaves them alone");
+  await first.queue.close(0);
+
+  const { queue, clock } = await testQueue(context, sink.port, { directory: first.directory });
+  await queue.loaded;
+  assert.equal((await queue.show(forGood.id))?.held, true);
+  assert.equal(await queue.release(timed.id), true);
+  await until(() => queue.counts().messages === 1, "delivery of the released one");
+  clock.now += 5 * 86_400_000 - 1000;
+  assert.equal(await queue.release(forGood.id), true);
+  await until(() => queue.counts().messages === 0, "delivery");
+  assert.equal(sink.messages.length, 2);
+});
+
+test("a message's lifetime begins with its release (RFC 4865 §4)", async (context) => {
+  const sink = await server(context, {
+    answer: (line) => (line.startsWith("RCPT") ? "451 4.7.1 later" : undefined),
+  });
+  const { queue, reports, clock } = await testQueue(context, sink.port, {
+    delivery: { retrySeconds: [600], lifetimeSeconds: 3600 },
+  });
+  const { id } = await queue.enqueue(submission("bob@sink.test", { holdUntil: clock.now + 7_200_000 }));
+  clock.now += 7_200_000;
+  await queue.retry(id);
+  await until(async () => (await queue.show(id))?.attempts === 1, "the first attempt");
+  assert.deepEqual(reports, []);
+  clock.now += 3_600_000;
+  await queue.retry(id);
+  await until(() => reports.length === 1, "the report");
+});
+
 test("what a crash left half done is put right at the next start", async (context) => {
   const sink = await server(context);
   const first = await testQueue(context, sink.port);

@@ -25,6 +25,7 @@ import {
   applyRecord,
   isSettled,
   type JournalRecord,
+  lifeBegan,
   type MessageState,
   type RecipientState,
   type Result,
@@ -57,6 +58,9 @@ interface Entry {
   readonly id: string;
   dueAt: number;
   held: boolean;
+  /** Why it was held as it came; before `holdUntil` only a release or a retry of this one message sends it. */
+  heldBecause: string | undefined;
+  readonly holdUntil: number;
   /** Destinations of this round that have not ended yet; 0 between rounds. */
   open: number;
   /** Where the next round goes, as far as it was known when this was written. */
@@ -145,6 +149,10 @@ export class RunningQueue implements OutboundQueue {
     return shown;
   }
 
+  #waitsForRelease({ held, heldBecause, header }: MessageState): boolean {
+    return heldBecause !== undefined && (held || (header.holdUntil ?? 0) > this.#clock());
+  }
+
   /** One message, with a transcript line for each attempt and recipient. */
   async show(id: string): Promise<(QueueEntry & { readonly transcript: readonly string[] }) | undefined> {
     const entry = this.#entries.get(id);
@@ -164,6 +172,7 @@ export class RunningQueue implements OutboundQueue {
       nextAttemptAt: entry?.dueAt ?? state.nextAttemptAt,
       attempts: state.attempts,
       held: state.held,
+      ...(this.#waitsForRelease(state) ? { heldBecause: state.heldBecause } : {}),
       transcript: state.transcript,
     };
   }
@@ -173,8 +182,10 @@ export class RunningQueue implements OutboundQueue {
     const entries = id === undefined ? [...this.#entries.values()] : [this.#entries.get(id)];
     let count = 0;
     for (const lane of this.#lanes.values()) lane.wake();
+    const now = this.#clock();
     for (const entry of entries) {
       if (entry === undefined || entry.held || entry.open > 0) continue;
+      if (id === undefined && entry.heldBecause !== undefined && entry.holdUntil > now) continue;
       this.#schedule(entry, this.#clock());
       count += 1;
     }
@@ -233,8 +244,11 @@ export class RunningQueue implements OutboundQueue {
   async #setHeld(id: string, held: boolean): Promise<boolean> {
     await this.loaded;
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.held === held) return false;
+    if (entry === undefined) return false;
+    const imposed = entry.heldBecause !== undefined && entry.holdUntil > this.#clock();
+    if (entry.held === held && (held || !imposed)) return false;
     entry.held = held;
+    if (!held) entry.heldBecause = undefined;
     await this.#note(entry, { type: "held", held }, "durable");
     if (!held) this.#schedule(entry, this.#clock());
     return true;
@@ -246,6 +260,8 @@ export class RunningQueue implements OutboundQueue {
       id,
       dueAt: state.nextAttemptAt,
       held: state.held,
+      heldBecause: state.heldBecause,
+      holdUntil: state.header.holdUntil ?? 0,
       open: 0,
       destinations: this.#destinations(state),
       state: undefined,
@@ -534,7 +550,8 @@ export class RunningQueue implements OutboundQueue {
     const now = this.#clock();
     const { delivery } = this.#options.settings();
     const { queuedAt } = ended.header;
-    const state = now >= expiresAt(delivery, queuedAt) ? await this.#expire(entry, ended) : ended;
+    const begin = lifeBegan(ended.header);
+    const state = now >= expiresAt(delivery, begin) ? await this.#expire(entry, ended) : ended;
     const notices = finalNotices(state);
     if (notices.length > 0) {
       await this.#tell(state, notices);
@@ -548,14 +565,14 @@ export class RunningQueue implements OutboundQueue {
       this.#log.info({ id: entry.id, seconds: (now - queuedAt) / 1000 }, "finished");
       return;
     }
-    if (!state.warned && isLate(delivery, queuedAt, now)) {
-      const delayed = delayNotices(state, expiresAt(delivery, queuedAt));
+    if (!state.warned && isLate(delivery, begin, now)) {
+      const delayed = delayNotices(state, expiresAt(delivery, begin));
       if (delayed.length > 0) await this.#tell(state, delayed);
       await this.#note(entry, { type: "warned" }, "durable");
     }
     entry.destinations = this.#destinations(state);
     if (entry.held) return;
-    const at = nextAttempt(delivery, queuedAt, state.attempts + 1, now, this.#random());
+    const at = nextAttempt(delivery, begin, state.attempts + 1, now, this.#random());
     await this.#note(entry, { type: "next", at }, "soon");
     this.#schedule(entry, at);
   }

@@ -13,7 +13,10 @@ export interface Envelope {
   readonly envid?: string;
   readonly smtpUtf8?: boolean;
   readonly body?: "7BIT" | "8BITMIME";
+  /** RFC 8689 REQUIRETLS: no hop may take it without checked TLS. */
   readonly requireTls?: boolean;
+  /** RFC 8689 `TLS-Required: No`: the sender would rather have it arrive than MTA-STS or DANE kept. Never with `requireTls`. */
+  readonly tlsOptional?: boolean;
 }
 export interface EnvelopeRecipient {
   readonly address: string;
@@ -27,8 +30,10 @@ export interface QueueSubmission {
   /** Headers that stand before the message (Received, DKIM-Signature); CRLF ended, may be empty. */
   readonly prefix: Buffer;
   readonly content: MessageContent;
-  /** Not before this time (RFC 4865), milliseconds since the epoch. */
+  /** Not before this time (RFC 4865), milliseconds since the epoch; the message's lifetime begins then. */
   readonly holdUntil?: number;
+  /** Why it is held, for the administrator: until `holdUntil` or, without one, until it is released. */
+  readonly heldBecause?: string;
   /** How often this message has been redirected here; a bounce or forward passes it on. */
   readonly hops?: number;
   /** The authenticated account that submitted it, for limits and `queue list`. */
@@ -59,4 +64,6 @@ export interface QueueEntry {
   readonly nextAttemptAt: number;
   readonly attempts: number;
   readonly held: boolean;
+  /** Why, where it was held as it came and still waits for its release. */
+  readonly heldBecause?: string;
 }

@@ -118,6 +118,7 @@ export class Spool {
       eightBit: scan.eightBit,
       eightBitHeaders: scan.eightBitHeaders,
       holdUntil: submission.holdUntil,
+      heldBecause: submission.heldBecause,
       hops: submission.hops,
       account: submission.account,
     };

@@ -115,7 +115,8 @@ function entryLine(entry: Entry): string {
   const to = waiting.map(({ address }) => address).join(", ");
   const next = entry.held ? "held" : `next ${new Date(entry.nextAttemptAt).toISOString()}`;
   const last = waiting.find(({ lastReply }) => lastReply)?.lastReply;
-  return `${entry.id}  ${entry.from || "<>"} → ${to}  ${entry.size} bytes, ${entry.attempts} attempts, ${next}${last ? `\n    ${last}` : ""}`;
+  const why = [entry.heldBecause, last].filter((reason) => reason).map((reason) => `\n    ${reason}`);
+  return `${entry.id}  ${entry.from || "<>"} → ${to}  ${entry.size} bytes, ${entry.attempts} attempts, ${next}${why.join("")}`;
 }
 
 async function shown(host: Host, entry: Entry): Promise<string[]> {
