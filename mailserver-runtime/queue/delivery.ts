@@ -7,9 +7,17 @@
  */
 import type { ConnectionOptions } from "node:tls";
 import type { Resolver } from "../dns/resolver.ts";
+import { RequireTlsNotOffered, requiredDemand, unmetRequirement } from "./client/require-tls.ts";
 import { SmtpSession, type Timeouts } from "./client/session.ts";
 import { findTargets, type RemoteDestination, type Target } from "./client/targets.ts";
-import type { TlsPolicy } from "./client/tls-policy.ts";
+import { tlsFailureOf } from "./client/tls-error.ts";
+import {
+  opportunisticDemand,
+  type TlsDemand,
+  type TlsFailure,
+  type TlsOutcome,
+  tlsWords,
+} from "./client/tls-policy.ts";
 import {
   type OutgoingMessage,
   type OutgoingRecipient,
@@ -27,12 +35,24 @@ export interface DeliveryContext {
   readonly localAddresses: readonly string[];
   readonly isOurself: (address: string, port: number) => boolean;
   /** What a destination's host must offer; asked for each new connection. */
-  readonly tlsPolicy: (domain: string, target: Target) => Promise<TlsPolicy>;
+  readonly tlsDemand: (domain: string, target: Target) => Promise<TlsDemand>;
+  readonly onTls?: (attempt: TlsAttempt) => void;
   readonly ca: ConnectionOptions["ca"];
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
   /** Told of the hosts that DNS named for a destination, and after how many milliseconds. */
   readonly onHosts?: (domain: string, targets: readonly Target[], ms: number) => void;
+}
+/** How TLS went with one host of a destination. */
+export interface TlsAttempt {
+  /** The recipients' domain. */
+  readonly domain: string;
+  readonly target: Target;
+  readonly demand: TlsDemand;
+  /** undefined: no session came of it. */
+  readonly outcome: TlsOutcome | undefined;
+  /** What was wrong, be it enough to give up or not. */
+  readonly failure: TlsFailure | undefined;
 }
 export interface Attempt {
   /** One for each recipient, in their order. */
@@ -86,16 +106,17 @@ export async function attempt(
       batch.map((index) => recipients[index]!),
     );
     const remote = `${session.host}[${session.address}]:${session.port}`;
+    const tls = tlsWords(session.tls);
     const withoutDsn = !session.extensions.dsn;
     uncertain ||= done.uncertain;
     if (wasLost(done)) {
-      rest = { ...done.results[0]!, remote };
+      rest = { ...done.results[0]!, remote, tls };
       if (!reused) tried.add(session.address);
     } else {
       const stuck = done.results.every(({ tooMany }) => tooMany);
       for (const [place, index] of batch.entries()) {
         const { tooMany, ...result } = done.results[place]!;
-        if (!tooMany || stuck) results[index] = { ...result, remote, withoutDsn };
+        if (!tooMany || stuck) results[index] = { ...result, remote, tls, withoutDsn };
       }
     }
     if (done.reusable) continue;
@@ -134,30 +155,84 @@ async function openSession(
   if (found.kind !== "targets") return { outcome: found.kind, status: found.status, text: found.text };
   const failures: string[] = [];
   let status = "4.4.1";
+  // With REQUIRETLS: what every host so far lacks of it (RFC 8689 §4.2.1); undefined when one failed otherwise.
+  let unmet: string | undefined = destination.tls === "required" ? "5.7.10" : undefined;
   for (const target of found.targets) {
     if (tried.has(target.address)) continue;
     tried.add(target.address);
     try {
-      const session = await SmtpSession.open(await sessionOptions(destination, target, context));
+      const session = await openTo(destination, target, context);
       tried.delete(target.address);
       return session;
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       status = error.problem === "tls" ? "4.7.5" : (error.reply?.enhanced?.replace(/^5/, "4") ?? "4.4.1");
+      unmet &&= unmetRequirement(error);
       failures.push(`${target.host}[${target.address}]:${target.port}: ${error.message}`);
     }
   }
   const text = failures.length === 0 ? "no other host is left to try" : failures.slice(-3).join("; ");
+  if (unmet !== undefined && failures.length > 0) return { outcome: "permanent", status: unmet, text };
   return { outcome: "temporary", status, text };
 }
 
-async function sessionOptions(destination: RemoteDestination, target: Target, context: DeliveryContext) {
+/** A session as safe as the destination and the messages on it want. @throws {ClientError} */
+async function openTo(
+  destination: RemoteDestination,
+  target: Target,
+  context: DeliveryContext,
+): Promise<SmtpSession> {
   const { hostname, ca, timeouts, signal } = context;
-  const common = { ...target, hostname, ca, timeouts, signal };
-  if (destination.kind === "mx")
-    return { ...common, policy: await context.tlsPolicy(destination.domain, target) };
+  const demand = await demandOf(destination, target, context);
+  const { policy, observed } = demand;
+  const common = { ...target, hostname, ca, timeouts, signal, policy, observed };
+  if (destination.kind === "relay") {
+    const { relay } = destination;
+    const session = await SmtpSession.open({
+      ...common,
+      implicitTls: relay.tls === "implicit",
+      credentials: relay.credentials,
+    });
+    return kept(session, destination);
+  }
+  // What goes out as TLS-Required: No says nothing about the destination's policy, and TLS reports are sent that way.
+  const onTls = destination.tls === "optional" ? undefined : context.onTls;
+  const { domain } = destination;
+  try {
+    const session = await SmtpSession.open(common);
+    onTls?.({ domain, target, demand, outcome: session.tls, failure: session.tls.failure });
+    return kept(session, destination);
+  } catch (error) {
+    const failure = tlsFailureOf(error);
+    if (failure !== undefined) onTls?.({ domain, target, demand, outcome: undefined, failure });
+    throw error;
+  }
+}
+
+/** A session that keeps the messages' REQUIRETLS, where they have it. */
+function kept(session: SmtpSession, { tls }: RemoteDestination): SmtpSession {
+  if (tls !== "required" || session.keepsTls) return session;
+  session.close();
+  throw new RequireTlsNotOffered(session.host);
+}
+
+async function demandOf(
+  destination: RemoteDestination,
+  target: Target,
+  context: DeliveryContext,
+): Promise<TlsDemand> {
+  const { tls } = destination;
+  if (destination.kind === "mx") {
+    if (tls === "optional") return opportunisticDemand;
+    const demand = await context.tlsDemand(destination.domain, target);
+    return tls === "required" ? requiredDemand(demand, target.host) : demand;
+  }
   const { relay } = destination;
-  const policy: TlsPolicy =
-    relay.tls === "opportunistic" ? { level: "opportunistic" } : { level: "verify", names: [relay.host] };
-  return { ...common, policy, implicitTls: relay.tls === "implicit", credentials: relay.credentials };
+  // A relay's name is the operator's word.
+  const verified: TlsDemand = {
+    ...opportunisticDemand,
+    policy: { level: "verify", names: [relay.host] },
+    hostAuthenticated: true,
+  };
+  return relay.tls === "opportunistic" && tls !== "required" ? opportunisticDemand : verified;
 }

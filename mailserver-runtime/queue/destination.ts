@@ -1,5 +1,6 @@
 /** Where a recipient's mail goes from the queue. */
 import type { RemoteDestination } from "./client/targets.ts";
+import type { Envelope } from "./queue.ts";
 import { relayKey } from "./relay.ts";
 
 export type Destination =
@@ -13,8 +14,17 @@ export function destinationKey(destination: Destination): string {
     case "local":
       return "local";
     case "relay":
-      return relayKey(destination.relay);
+      return `${relayKey(destination.relay)} ${destination.tls ?? ""}`;
     case "mx":
-      return `mx ${destination.domain.toLowerCase()}`;
+      return `mx ${destination.domain.toLowerCase()} ${destination.tls ?? ""}`;
   }
+}
+
+/**
+ * What a message itself asks of TLS (RFC 8689). REQUIRETLS wins over `TLS-Required: No` (§3). A report about a message
+ * with REQUIRETLS has it too, but is not lost for want of it (§5): it goes as the destination's own policy says.
+ */
+export function wishOf({ from, requireTls, tlsOptional }: Envelope): RemoteDestination["tls"] {
+  if (requireTls === true) return from === "" ? undefined : "required";
+  return tlsOptional === true ? "optional" : undefined;
 }

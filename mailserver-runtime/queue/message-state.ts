@@ -33,6 +33,8 @@ export interface Result {
   readonly replied: boolean;
   /** `host[address]:port`, where one was reached. */
   readonly remote?: string;
+  /** How the connection was secured, in words: "TLSv1.3, DANE". */
+  readonly tls?: string;
   /** Delivered here, or to a host that does not report further by itself (RFC 3461 §5.2.2). */
   readonly withoutDsn?: boolean;
 }
@@ -160,7 +162,8 @@ function transcriptOf(state: MessageState, record: JournalRecord & { type: "atte
   const time = new Date(record.at).toISOString();
   return Object.entries(record.results).map(([index, result]) => {
     const address = state.recipients[Number(index)]?.address ?? "?";
-    return `${time} <${address}> ${result.remote ?? "-"} ${result.outcome} ${result.status}: ${result.text}`;
+    const { remote = "-", outcome, status, text, tls } = result;
+    return `${time} <${address}> ${remote} ${outcome} ${status}: ${text}${tls === undefined ? "" : ` (${tls})`}`;
   });
 }
 

@@ -6,7 +6,8 @@ import type { Refusal } from "../routing/route.ts";
 import type { Settings } from "../settings/schema.ts";
 import type { Timeouts } from "./client/session.ts";
 import type { Target } from "./client/targets.ts";
-import type { TlsPolicy } from "./client/tls-policy.ts";
+import type { TlsDemand } from "./client/tls-policy.ts";
+import type { TlsAttempt } from "./delivery.ts";
 import type { QueueSubmission } from "./queue.ts";
 import type { Relay } from "./relay.ts";
 
@@ -30,8 +31,10 @@ export interface QueueOptions {
   readonly relayFor?: (from: string, recipient: string) => Relay | undefined;
   /** Whether connecting there would reach this server's own MX listener. */
   readonly isOurself?: (address: string, port: number) => boolean;
-  /** What TLS a host must offer; opportunistic where nothing is said. */
-  readonly tlsPolicy?: (domain: string, target: Target) => Promise<TlsPolicy>;
+  /** What TLS a host must offer; opportunistic where nothing is said. Never rejects. */
+  readonly tlsDemand?: (domain: string, target: Target) => Promise<TlsDemand>;
+  /** Told how TLS went with each MX host that was connected to (RFC 8460). */
+  readonly onTls?: (attempt: TlsAttempt) => void;
   /** Authorities trusted beside the system's, PEM. */
   readonly ca?: ConnectionOptions["ca"];
   readonly timeouts?: Timeouts;

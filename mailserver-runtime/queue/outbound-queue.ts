@@ -17,8 +17,9 @@ import type { ReportedRecipient } from "../message/report.ts";
 import type { Log } from "../net/log.ts";
 import { Agenda } from "./agenda.ts";
 import { type SmtpSession, standardTimeouts } from "./client/session.ts";
+import { opportunisticDemand } from "./client/tls-policy.ts";
 import { attempt, type DeliveryContext } from "./delivery.ts";
-import { type Destination, destinationKey } from "./destination.ts";
+import { type Destination, destinationKey, wishOf } from "./destination.ts";
 import { FreshBytes } from "./fresh-bytes.ts";
 import { Lane } from "./lane.ts";
 import {
@@ -329,8 +330,10 @@ export class RunningQueue implements OutboundQueue {
   #destination(state: MessageState, recipient: RecipientState): Destination {
     const domain = domainOf(recipient.address);
     if (this.#options.local?.hosts(domain)) return { kind: "local" };
-    const relay = this.#options.relayFor?.(state.header.envelope.from, recipient.address);
-    return relay === undefined ? { kind: "mx", domain } : { kind: "relay", relay };
+    const { envelope } = state.header;
+    const relay = this.#options.relayFor?.(envelope.from, recipient.address);
+    const tls = wishOf(envelope);
+    return relay === undefined ? { kind: "mx", domain, tls } : { kind: "relay", relay, tls };
   }
 
   #staff(lane: Lane<Entry>): void {
@@ -460,7 +463,7 @@ export class RunningQueue implements OutboundQueue {
   }
 
   #context(id: string): DeliveryContext {
-    const { resolver, isOurself, tlsPolicy, ca, timeouts } = this.#options;
+    const { resolver, isOurself, tlsDemand, onTls, ca, timeouts } = this.#options;
     const { hostname, delivery } = this.#options.settings();
     return {
       resolver,
@@ -468,7 +471,8 @@ export class RunningQueue implements OutboundQueue {
       port: delivery.port,
       localAddresses: delivery.addresses,
       isOurself: isOurself ?? (() => false),
-      tlsPolicy: tlsPolicy ?? (async () => ({ level: "opportunistic" })),
+      tlsDemand: tlsDemand ?? (async () => opportunisticDemand),
+      onTls,
       ca,
       timeouts: timeouts ?? standardTimeouts,
       signal: this.#stop.signal,
@@ -493,8 +497,11 @@ export class RunningQueue implements OutboundQueue {
       byIndex[index] = result;
       const count = { delivered: "delivered", temporary: "deferred", permanent: "failed" } as const;
       this.#counts[count[result.outcome]] += 1;
-      const { outcome, status, text, remote } = result;
-      this.#log.info({ id: entry.id, to: address, remote, outcome, status, reply: text }, "delivery attempt");
+      const { outcome, status, text, remote, tls } = result;
+      this.#log.info(
+        { id: entry.id, to: address, remote, tls, outcome, status, reply: text },
+        "delivery attempt",
+      );
     }
     const record: JournalRecord = { type: "attempt", at: this.#clock(), results: byIndex };
     if (entry.state === undefined) return;

@@ -8,6 +8,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { memoryContent } from "../message/content.ts";
+import { opportunisticDemand } from "./client/tls-policy.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 
 const has = (command: string): boolean => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
@@ -141,7 +142,7 @@ test("Postfix takes a message over TLS with all its parameters, and its refusals
   const port = await startPostfix(context);
   const { queue, reports, clock } = await testQueue(context, port, {
     timeouts: undefined,
-    tlsPolicy: async () => ({ level: "encrypt" }),
+    tlsDemand: async () => ({ ...opportunisticDemand, policy: { level: "encrypt" } }),
   });
   const holdUntil = clock.now + 3_600_000;
   const send = (recipients: readonly string[], body: string) =>

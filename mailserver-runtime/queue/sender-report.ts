@@ -10,7 +10,8 @@ const WHOLE_ORIGINAL_BYTES = 1024 * 1024;
 
 /**
  * The submission from the null reverse-path that tells a sender about these recipients. The original goes back whole only
- * with a failure, where RET=FULL asked for it (RFC 3461 §4.3) and it is not too large; else its headers do.
+ * with a failure, where RET=FULL asked for it (RFC 3461 §4.3) and it is not too large; else its headers do. A report about
+ * a message with REQUIRETLS never has its content, and asks for REQUIRETLS itself (RFC 8689 §5).
  */
 export async function reportFor(
   { header }: MessageState,
@@ -20,7 +21,8 @@ export async function reportFor(
 ): Promise<QueueSubmission> {
   const { id, envelope, queuedAt, hops } = header;
   const failed = recipients.some(({ action }) => action === "failed");
-  const whole = failed && envelope.ret === "FULL" && content.size <= WHOLE_ORIGINAL_BYTES;
+  const { requireTls } = envelope;
+  const whole = failed && envelope.ret === "FULL" && !requireTls && content.size <= WHOLE_ORIGINAL_BYTES;
   const report = buildReport({
     ...us,
     to: envelope.from,
@@ -38,6 +40,7 @@ export async function reportFor(
       recipients: [{ address: envelope.from, notify: ["NEVER"] }],
       smtpUtf8: report.utf8,
       body: report.eightBit ? "8BITMIME" : "7BIT",
+      ...(requireTls ? { requireTls } : {}),
     },
     prefix: Buffer.alloc(0),
     content: memoryContent(report.bytes),

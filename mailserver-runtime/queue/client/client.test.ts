@@ -204,7 +204,7 @@ test("a broken handshake falls back to plain text where nothing is required, and
   const { port, connections } = await server(context, { extensions: ["STARTTLS"], tls: "broken" });
   const session = await open(context, port);
   assert.equal(session.tls.protocol, undefined);
-  assert.match(session.tls.failure ?? "", /handshake/);
+  assert.match(session.tls.failure?.text ?? "", /handshake/);
   assert.equal(connections(), 2, "over a connection of its own");
 });
 
@@ -221,7 +221,7 @@ test("where TLS is required there is no plain text (RFC 8461 §5, RFC 7672 §2.2
     answer: (line) => (line === "STARTTLS" ? "454 4.7.0 not now" : undefined),
   });
   await assert.rejects(open(context, refusing.port, { policy: { level: "encrypt" } }), problem("tls"));
-  assert.match((await open(context, refusing.port)).tls.failure ?? "", /454/);
+  assert.match((await open(context, refusing.port)).tls.failure?.text ?? "", /454/);
 });
 
 test("a certificate is checked where the policy wants it: authority, then name", async (context) => {
@@ -234,10 +234,14 @@ test("a certificate is checked where the policy wants it: authority, then name",
   await assert.rejects(verify(["mx.test"]), problem("tls"));
   await assert.rejects(verify(["other.test"], tls.cert), problem("tls"));
   await assert.rejects(verify(["*.mx.test"], tls.cert), problem("tls"));
-  const judged = (answer: string | undefined) =>
-    open(context, port, { policy: { level: "judge", problem: () => answer } });
+  const judged = (text: string | undefined) => {
+    const failure = text === undefined ? undefined : ({ type: "validation-failure", text } as const);
+    return open(context, port, { policy: { level: "judge", problem: () => failure } });
+  };
   await judged(undefined);
   await assert.rejects(judged("not the key of the TLSA record"), problem("tls"));
+  const observed = await open(context, port, { observed: { level: "verify", names: ["mx.test"] } } as const);
+  assert.equal(observed.tls.failure?.type, "certificate-not-trusted", "noted, and the session goes on");
 });
 
 test("replies in the clear behind the STARTTLS reply end the connection (CVE-2011-0411)", async (context) => {

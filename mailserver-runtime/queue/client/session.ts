@@ -5,12 +5,13 @@
  * policy wants TLS.
  */
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import { checkServerIdentity } from "node:tls";
 import { ipAddress } from "../../dns/records.ts";
 import { authenticate, type Credentials } from "./auth.ts";
+import { certificateProblem } from "./certificate-check.ts";
 import { type Extensions, extensionsOf, noExtensions } from "./extensions.ts";
 import { type Reply, replyText } from "./reply.ts";
-import { plainTextAllowed, type TlsOutcome, type TlsPolicy } from "./tls-policy.ts";
+import { TlsError, tlsFailureOf } from "./tls-error.ts";
+import { plainTextAllowed, type TlsFailure, type TlsOutcome, type TlsPolicy } from "./tls-policy.ts";
 import { ClientError, Wire } from "./wire.ts";
 
 /** How long each step may take, in milliseconds (RFC 5321 §4.5.3.2 names the least). */
@@ -42,6 +43,8 @@ export interface SessionOptions {
   /** Our own name for EHLO. */
   readonly hostname: string;
   readonly policy: TlsPolicy;
+  /** What it finds stands in the outcome and ends nothing. */
+  readonly observed?: TlsPolicy;
   /** TLS from the first byte (RFC 8314), for relays. */
   readonly implicitTls?: boolean;
   readonly credentials?: Credentials;
@@ -81,19 +84,19 @@ export class SmtpSession {
     try {
       return await SmtpSession.#open(options, undefined);
     } catch (error) {
+      const failure = tlsFailureOf(error);
       const retry =
-        error instanceof ClientError &&
-        error.problem === "tls" &&
         options.policy.level === "opportunistic" &&
         options.implicitTls !== true &&
         options.credentials === undefined;
-      if (!retry) throw error;
-      return SmtpSession.#open({ ...options, policy: { level: "none" } }, error.message);
+      if (failure === undefined || !retry) throw error;
+      return SmtpSession.#open({ ...options, policy: { level: "none" } }, failure);
     }
   }
 
-  static async #open(options: SessionOptions, failure: string | undefined): Promise<SmtpSession> {
+  static async #open(options: SessionOptions, failure: TlsFailure | undefined): Promise<SmtpSession> {
     const { address, port, localAddress, signal, policy } = options;
+    if (policy.level === "refuse") throw new TlsError(policy.failure, policy.failure.text);
     const timeouts = options.timeouts ?? standardTimeouts;
     const wire = await Wire.connect({ address, port, localAddress, signal, timeoutMs: timeouts.connect });
     try {
@@ -104,13 +107,15 @@ export class SmtpSession {
       let extensions = await hello(wire, options.hostname, timeouts);
       let unsecured = failure;
       if (secure === undefined && policy.level !== "none") {
-        const problem = extensions.startTls ? await askForTls(wire, timeouts) : "STARTTLS is not offered";
+        const problem = extensions.startTls ? await askForTls(wire, timeouts) : notOffered;
         if (problem === undefined) {
           secure = await handshake(wire, options, timeouts);
           extensions = await hello(wire, options.hostname, timeouts);
-        } else if (plainTextAllowed(policy)) unsecured ??= extensions.startTls ? problem : undefined;
-        else throw new ClientError("tls", `TLS is required for ${options.host}, but ${problem}`);
+        } else if (plainTextAllowed(policy)) unsecured = problem;
+        else throw new TlsError(problem, `TLS is required for ${options.host}, but ${problem.text}`);
       }
+      if (secure !== undefined && options.observed !== undefined)
+        unsecured = certificateProblem(secure, options.observed);
       if (options.credentials !== undefined) {
         if (secure === undefined)
           throw new ClientError("tls", `the login for ${options.host} is not sent without TLS`);
@@ -130,6 +135,11 @@ export class SmtpSession {
 
   get usable(): boolean {
     return this.wire.usable && !this.wire.spoken;
+  }
+
+  /** The server promises to keep REQUIRETLS; said without TLS the promise counts for nothing (RFC 8689 §2). */
+  get keepsTls(): boolean {
+    return this.extensions.requireTls && this.tls.protocol !== undefined;
   }
 
   /** Ends a transaction that did not end by itself (RFC 5321 §4.1.1.5). False when the session is over. */
@@ -167,17 +177,23 @@ async function hello(wire: Wire, hostname: string, timeouts: Timeouts): Promise<
 const refusal = (command: string, reply: Reply): ClientError =>
   new ClientError("refused", `${command} was answered ${replyText(reply)}`, reply);
 
+const notOffered: TlsFailure = { type: "starttls-not-supported", text: "STARTTLS is not offered" };
+
 /** Undefined when the server is ready for the handshake, else what it said. */
-async function askForTls(wire: Wire, timeouts: Timeouts): Promise<string | undefined> {
+async function askForTls(wire: Wire, timeouts: Timeouts): Promise<TlsFailure | undefined> {
   wire.write("STARTTLS\r\n");
   const reply = await wire.reply(timeouts.command, "STARTTLS");
-  return reply.code === 220 ? undefined : `STARTTLS was answered ${replyText(reply)}`;
+  return reply.code === 220
+    ? undefined
+    : { type: "starttls-not-supported", text: `STARTTLS was answered ${replyText(reply)}` };
 }
 
 async function handshake(wire: Wire, options: SessionOptions, timeouts: Timeouts): Promise<TLSSocket> {
+  const { policy, host } = options;
+  const servername = (policy.level === "judge" ? policy.serverName : undefined) ?? host;
   const secure = await wire.startTls(
     {
-      servername: ipAddress(options.host) === undefined ? options.host : undefined,
+      servername: ipAddress(servername) === undefined ? servername : undefined,
       // The policy judges below; a certificate nobody asked about must not end the connection.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
@@ -185,30 +201,8 @@ async function handshake(wire: Wire, options: SessionOptions, timeouts: Timeouts
     },
     timeouts.handshake,
   );
-  const problem = certificateProblem(secure, options.policy);
+  const problem = certificateProblem(secure, policy);
   if (problem === undefined) return secure;
   wire.destroy();
-  throw new ClientError("tls", `the certificate of ${options.host} does not do: ${problem}`);
-}
-
-function certificateProblem(secure: TLSSocket, policy: TlsPolicy): string | undefined {
-  const certificate = secure.getPeerCertificate(true);
-  if (policy.level === "judge") return policy.problem(certificate);
-  if (policy.level !== "verify") return undefined;
-  if (!secure.authorized) return String(secure.authorizationError ?? "it is not trusted");
-  const fits = policy.names.some((name) =>
-    name.startsWith("*.")
-      ? wildcardFits(name, certificate.subjectaltname ?? "")
-      : checkServerIdentity(name, certificate) === undefined,
-  );
-  return fits ? undefined : `it is not for ${policy.names.join(" or ")}`;
-}
-
-/** A policy's `*.example.org` fits a certificate with a name of one label below it, or with that very wildcard. */
-function wildcardFits(pattern: string, alternativeNames: string): boolean {
-  return alternativeNames.split(/,\s*/).some((entry) => {
-    const name = entry.startsWith("DNS:") ? entry.slice(4).toLowerCase() : "";
-    const dot = name.indexOf(".");
-    return dot > 0 && name.slice(dot) === pattern.slice(1).toLowerCase();
-  });
+  throw new TlsError(problem, `the certificate of ${host} does not do: ${problem.text}`);
 }

@@ -12,17 +12,21 @@ import { ipAddress } from "../../dns/records.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Relay } from "../relay.ts";
 
-/** Where a connection leads. */
-export type RemoteDestination =
+/**
+ * Where a connection leads, and what the messages on it ask of TLS themselves: "required" is REQUIRETLS, "optional" is
+ * `TLS-Required: No` (RFC 8689). A connection made for one kind is never used for another.
+ */
+export type RemoteDestination = (
   | { readonly kind: "mx"; readonly domain: string }
-  | { readonly kind: "relay"; readonly relay: Relay };
+  | { readonly kind: "relay"; readonly relay: Relay }
+) & { readonly tls?: "required" | "optional" };
 
 export interface Target {
   readonly host: string;
   readonly address: string;
   readonly port: number;
   readonly localAddress: string | undefined;
-  /** The MX and its addresses are authenticated by DNSSEC: DANE may be used (RFC 7672 §2.2). */
+  /** DNSSEC authenticates that this is a host of the destination: its MX records, or that it has none (RFC 7672 §2.2.1). */
   readonly secure: boolean;
 }
 export type Targets =
@@ -78,7 +82,7 @@ async function mxTargets(domain: string, options: TargetOptions): Promise<Target
     if (found.length >= MAX_TARGETS || preference >= ourPreference) break;
     const at = await addresses(options.resolver, host, { signal: options.signal });
     if (at.status === "tempfail") unknown ??= `${host}: ${at.reason ?? "no answer"}`;
-    const secure = mx.secure && at.secure;
+    const { secure } = mx;
     for (const { address } of at.addresses) {
       if (options.isOurself(address, options.port)) ourPreference = Math.min(ourPreference, preference);
       else found.push({ host, address, port: options.port, localAddress: undefined, secure, preference });

@@ -194,7 +194,7 @@ class Transaction {
       extensions.size !== undefined && `SIZE=${size}`,
       extensions.eightBitMime && eightBit && "BODY=8BITMIME",
       smtpUtf8 && "SMTPUTF8",
-      requireTls && "REQUIRETLS",
+      requireTls && this.#session.keepsTls && "REQUIRETLS",
       extensions.dsn && ret !== undefined && `RET=${ret}`,
       extensions.dsn && envid !== undefined && `ENVID=${envid}`,
     ].filter((part) => typeof part === "string");
@@ -252,7 +252,8 @@ function unfitness(session: SmtpSession, message: OutgoingMessage): RecipientRes
       "5.3.4",
       `${host} takes ${extensions.size} octets at most, the message has ${message.size}`,
     );
-  if (message.requireTls && !extensions.requireTls)
+  // Reports from the null reverse-path are not lost for want of it (RFC 8689 §5).
+  if (message.requireTls && message.from !== "" && !session.keepsTls)
     return permanent("5.7.30", `${host} does not keep REQUIRETLS (RFC 8689)`);
   return undefined;
 }
