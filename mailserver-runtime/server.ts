@@ -1,5 +1,6 @@
 /**
- * The whole server in one process: the rooms put together, in the order in which they depend on each other.
+ * The server's first process: what exists once (bans, the queue, the store, the name server, the admin socket) and the
+ * ports, put together with what every process has (`foundation.ts`) and does for its clients (`serving.ts`).
  *
  * Nothing is decided here. Each room gets what it asks for; the snapshot and the certificates are asked for
  * anew by every session, so that a changed file is in force with the next command. Ports open last, when
@@ -12,35 +13,19 @@ import { createAuthenticator } from "./auth/account-authenticator.ts";
 import { verifyPassword } from "./auth/password/password.ts";
 import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
-import { openConfiguration } from "./config/configuration.ts";
-import type { Snapshot } from "./config/snapshot.ts";
-import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
 import { startNameServer } from "./dns/server.ts";
-import { createResolver } from "./dns/stub-resolver.ts";
-import { openClassifier } from "./filter/bayes/classifier.ts";
-import { createInboundFilter } from "./filter/inbound-filter.ts";
-import { loadRules } from "./filter/rules/load-rules.ts";
-import { createSigner } from "./filter/signer.ts";
-import { serveImap } from "./imap/serve.ts";
-import { clearSpool } from "./message/spooled-content.ts";
-import type { Connection } from "./net/connection.ts";
-import { type Listening, listen } from "./net/listen.ts";
+import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
-import { type OpenLog, openLog } from "./net/pino-log.ts";
+import type { OpenLog } from "./net/pino-log.ts";
+import { openPorts } from "./ports.ts";
 import { declaredRelays } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import type { QueueEntry } from "./queue/queue.ts";
 import { createReentry } from "./reentry.ts";
-import { hostDomain } from "./routing/host-domain.ts";
-import { routeRecipient, senderRefusal } from "./routing/routing.ts";
-import { createSrs, loadSrsSecrets } from "./routing/srs.ts";
+import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
-import type { Listener, Protocol, Settings } from "./settings/schema.ts";
-import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
-import type { SmtpServices } from "./smtp/services.ts";
-import type { SmtpMode } from "./smtp/session.ts";
+import type { Settings } from "./settings/schema.ts";
 import { openMaildirStore } from "./store/maildir/store.ts";
-import { loadTlsContexts } from "./tls/contexts.ts";
 
 export interface ServerOptions {
   readonly directories: Directories;
@@ -64,39 +49,23 @@ export interface RunningServer {
 
 /** Starts everything; rejects with the first thing that cannot be had, and leaves nothing running then. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { directories, env, version } = options;
+  const { directories, version } = options;
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const startedAt = new Date();
   await refuseSecondServer(directories);
   try {
-    const output = openLog({ directory: directories.log, level: "info", stdout: options.logToStdout });
-    const { log } = output;
-    closers.push(() => output.flush());
-    const configuration = await openConfiguration(directories, { log, env });
-    closers.push(() => configuration.close());
-    const snapshot = () => configuration.current();
-    const settings = () => snapshot().settings;
-    output.setLevel(settings().logLevel);
-    configuration.onChange((next) => output.setLevel(next.settings.logLevel));
+    const foundation = await openFoundation(options);
+    closers.push(() => foundation.close());
+    const { log, output, configuration, snapshot, settings, resolver, tls } = foundation;
 
     const { authoritative } = settings().dns;
     const nameServer =
       authoritative &&
       (await startNameServer({ ...authoritative, zoneDirectory: `${directories.config}/zones`, log }));
     closers.push(() => nameServer?.close());
-    const resolver = createResolver({ servers: settings().dns.servers });
-    closers.push(() => resolver.close());
 
-    const spool = { directory: `${directories.state}/incoming` };
-    const [tls, store] = await Promise.all([
-      loadTlsContexts(directories, settings(), log, { env }),
-      openMaildirStore({ directories, log }),
-      clearSpool(spool.directory),
-    ]);
-    closers.push(
-      () => tls.close(),
-      () => store.close(),
-    );
+    const store = await openMaildirStore({ directories, log });
+    closers.push(() => store.close());
     const bans = await openBans({
       directories,
       settings: () => settings().ban,
@@ -116,13 +85,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => authenticator.close());
-    const srs = createSrs({
-      secrets: await loadSrsSecrets(`${directories.state}/srs-secrets`),
-      domain: hostDomain(snapshot()),
-      isOurs: (domain) => snapshot().domain(domain) !== undefined,
-    });
-    const route = (at: Snapshot, address: string) => routeRecipient(at, address, { srs });
-    const enter = createReentry({ snapshot, routeRecipient: route, store, queue: () => queue, log });
+    const { routeRecipient } = foundation;
+    const enter = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
     const isOwn = ownAddresses();
     const queue = await openQueue({
       directory: `${directories.state}/queue`,
@@ -143,83 +107,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
 
-    const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
-    closers.push(() => classifier.close());
-    const rules = await loadRules(`${directories.config}/spamassassin-rules.cf`, log);
-
-    const services: SmtpServices = {
-      snapshot,
-      routeRecipient: route,
-      forwardSender: (reversePath) => srs.forward(reversePath),
-      senderRefusal,
-      store,
-      queue,
-      filter: createInboundFilter({
-        hostname: () => settings().hostname,
-        resolver: toMailauthResolver(resolver),
-        policy: () => settings().filter,
-        classifier,
-        rules: () => rules,
-        log,
-      }),
-      signer: createSigner(snapshot, log),
-      authenticator,
-      offersTls: tls.status().length > 0,
-      deliversDirectly: (senderDomain, route) =>
-        settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
-      offend: bans.offend,
-      spool,
+    const shared: SharedDuties = { store, queue, authenticator, offend: bans.offend };
+    const serving = await openServing(foundation, shared, {
+      spoolDirectory: `${directories.state}/incoming`,
+    });
+    closers.push(() => serving.close());
+    const ports = await openPorts(settings().listeners, serving, {
+      tls: tls.contexts,
+      refuses: bans.refusal,
       log,
-    };
-    const smtp = (mode: SmtpMode) => (connection: Connection) => serveSmtp(connection, { ...services, mode });
-    const imap = (connection: Connection) =>
-      serveImap(connection, {
-        store,
-        authenticator,
-        hostname: settings().hostname,
-        log,
-        startTls: tls.status().length > 0,
-        limits: { message: settings().message.sizeLimit },
-        spool,
-        quota: (account) => ({
-          bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
-        }),
-        offend: bans.offend,
-      });
-    const served: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>> = {
-      smtp: smtp("mx"),
-      submission: smtp("submission"),
-      submissions: smtp("submission"),
-      lmtp: smtp("lmtp"),
-      imap,
-      imaps: imap,
-    };
-
-    const open: { readonly listener: Listener; readonly listening: Listening }[] = [];
-    closers.push(() => Promise.all(open.map(({ listening }) => listening.close(0))));
-    for (const listener of settings().listeners) {
-      const onConnection = served[listener.protocol];
-      if (!onConnection) {
-        log.error({ event: "listener-unknown", protocol: listener.protocol, port: listener.port });
-        continue;
-      }
-      const refusal = listener.protocol === "smtp" ? connectionRefusal : undefined;
-      const listening = await listen({
-        listener,
-        tls: tls.contexts,
-        onConnection,
-        refuses: bans.refusal,
-        refusal,
-        log,
-      });
-      open.push({ listener, listening });
-    }
-    const listeners = () =>
-      open.map(({ listener: { protocol, address }, listening }) => ({
-        protocol,
-        address,
-        port: listening.port,
-      }));
+    });
+    closers.push(() => ports.close(0));
 
     async function reloadFiles(): Promise<void> {
       await Promise.all([tls.reload(), nameServer?.reload(), bans.reload()]);
@@ -234,7 +132,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const live: LiveServer = {
       configuration,
       startedAt,
-      listeners,
+      listeners: ports.list,
       problems: () => [...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
       bans,
       queueList: async () => ({ entries: (await queue.list()).map(told) }),
@@ -255,28 +153,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       event: "started",
       version,
       pid: process.pid,
-      listeners: listeners(),
+      listeners: ports.list(),
       accounts: snapshot().accountCount,
     });
 
     return {
       log: output,
-      listeners,
+      listeners: ports.list,
       reload,
       async stop(graceMs) {
         log.info({ event: "stopping", graceMs });
         await admin.close();
-        await Promise.all([...open.map(({ listening }) => listening.close(graceMs)), queue.close(graceMs)]);
+        await Promise.all([ports.close(graceMs), queue.close(graceMs)]);
         await authenticator.close();
         await bans.close();
-        await classifier.close();
+        await serving.close();
         await store.close();
-        resolver.close();
-        tls.close();
         await nameServer?.close();
-        await configuration.close();
         log.info({ event: "stopped" });
-        output.flush();
+        await foundation.close();
       },
     };
   } catch (error) {

@@ -1,0 +1,87 @@
+/**
+ * What every process of the server opens for itself, whatever it serves: the log, the configuration, the resolver,
+ * the certificates and the routes.
+ *
+ * All of it is read only, and of the same files; so each process may have its own, and none of it needs to travel.
+ * What must exist once (bans, the queue's schedule, the store's writers) is not here: see `server.ts`.
+ */
+import { openConfiguration } from "./config/configuration.ts";
+import type { Configuration, Snapshot } from "./config/snapshot.ts";
+import type { Resolver } from "./dns/resolver.ts";
+import { createResolver, type StubResolver } from "./dns/stub-resolver.ts";
+import type { Log } from "./net/log.ts";
+import { type OpenLog, openLog } from "./net/pino-log.ts";
+import { hostDomain } from "./routing/host-domain.ts";
+import type { Route } from "./routing/route.ts";
+import { routeRecipient } from "./routing/routing.ts";
+import { createSrs, loadSrsSecrets, type Srs } from "./routing/srs.ts";
+import type { Directories } from "./settings/directories.ts";
+import type { Settings } from "./settings/schema.ts";
+import { type LoadedTls, loadTlsContexts } from "./tls/contexts.ts";
+
+export interface FoundationOptions {
+  readonly directories: Directories;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Log lines go to standard output as well. */
+  readonly logToStdout: boolean;
+}
+export interface Foundation {
+  readonly directories: Directories;
+  readonly output: OpenLog;
+  readonly log: Log;
+  readonly configuration: Configuration;
+  snapshot(): Snapshot;
+  settings(): Settings;
+  readonly resolver: StubResolver;
+  readonly tls: LoadedTls;
+  readonly srs: Srs;
+  /** Where mail to an address goes. */
+  routeRecipient(snapshot: Snapshot, address: string): readonly Route[];
+  /** In the opposite order of opening; the log last, flushed. */
+  close(): Promise<void>;
+}
+
+/** Opens all of it; rejects with the first thing that cannot be had, and leaves nothing open then. */
+export async function openFoundation(options: FoundationOptions): Promise<Foundation> {
+  const { directories, env } = options;
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const close = async () => {
+    for (const one of closers.splice(0).reverse()) await one();
+  };
+  try {
+    const output = openLog({ directory: directories.log, level: "info", stdout: options.logToStdout });
+    const { log } = output;
+    closers.push(() => output.flush());
+    const configuration = await openConfiguration(directories, { log, env });
+    closers.push(() => configuration.close());
+    const snapshot = () => configuration.current();
+    const settings = () => snapshot().settings;
+    output.setLevel(settings().logLevel);
+    configuration.onChange((next) => output.setLevel(next.settings.logLevel));
+    const resolver = createResolver({ servers: settings().dns.servers });
+    closers.push(() => resolver.close());
+    const tls = await loadTlsContexts(directories, settings(), log, { env });
+    closers.push(() => tls.close());
+    const srs = createSrs({
+      secrets: await loadSrsSecrets(`${directories.state}/srs-secrets`),
+      domain: hostDomain(snapshot()),
+      isOurs: (domain) => snapshot().domain(domain) !== undefined,
+    });
+    return {
+      directories,
+      output,
+      log,
+      configuration,
+      snapshot,
+      settings,
+      resolver,
+      tls,
+      srs,
+      routeRecipient: (at, address) => routeRecipient(at, address, { srs }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What a process does for its clients: each protocol, spoken over a connection that somebody accepted.
+ *
+ * The filter, the signer and the sessions are a process's own. What must exist once in the whole server comes in as
+ * `SharedDuties`: the first process gives its rooms themselves, a worker gives what asks the first process.
+ */
+import type { Authenticator } from "./auth/authenticator.ts";
+import type { Offend } from "./ban/offence.ts";
+import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
+import { openClassifier } from "./filter/bayes/classifier.ts";
+import { createInboundFilter } from "./filter/inbound-filter.ts";
+import { loadRules } from "./filter/rules/load-rules.ts";
+import { createSigner } from "./filter/signer.ts";
+import type { Foundation } from "./foundation.ts";
+import { serveImap } from "./imap/serve.ts";
+import { clearSpool } from "./message/spooled-content.ts";
+import type { Connection } from "./net/connection.ts";
+import type { OutboundQueue } from "./queue/queue.ts";
+import { senderRefusal } from "./routing/routing.ts";
+import type { Protocol } from "./settings/schema.ts";
+import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
+import type { SmtpServices } from "./smtp/services.ts";
+import type { SmtpMode } from "./smtp/session.ts";
+import type { MailStore } from "./store/mail-store.ts";
+
+/** What exists once in a server, as a session asks it. */
+export interface SharedDuties {
+  readonly store: MailStore;
+  readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
+  readonly authenticator: Authenticator;
+  readonly offend: Offend;
+}
+export interface ServingOptions {
+  /** Where messages lie while they arrive; this process's own, emptied at its start. */
+  readonly spoolDirectory: string;
+}
+export interface Serving {
+  /** How each protocol is served; what is missing here is not built. */
+  readonly serve: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>>;
+  /** A protocol's words to a client over a limit. */
+  readonly refusals: Partial<Readonly<Record<Protocol, string>>>;
+  /** Waits for what the classifier is writing. */
+  close(): Promise<void>;
+}
+
+/** Opens what a process needs of its own, and puts it together with what is shared. */
+export async function openServing(
+  foundation: Foundation,
+  shared: SharedDuties,
+  options: ServingOptions,
+): Promise<Serving> {
+  const { directories, log, snapshot, settings, srs, tls } = foundation;
+  const { store, queue, authenticator, offend } = shared;
+  const spool = { directory: options.spoolDirectory };
+  await clearSpool(spool.directory);
+  const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
+  const rules = await loadRules(`${directories.config}/spamassassin-rules.cf`, log);
+  const offersTls = tls.status().length > 0;
+
+  const services: SmtpServices = {
+    snapshot,
+    routeRecipient: foundation.routeRecipient,
+    forwardSender: (reversePath) => srs.forward(reversePath),
+    senderRefusal,
+    store,
+    queue,
+    filter: createInboundFilter({
+      hostname: () => settings().hostname,
+      resolver: toMailauthResolver(foundation.resolver),
+      policy: () => settings().filter,
+      classifier,
+      rules: () => rules,
+      log,
+    }),
+    signer: createSigner(snapshot, log),
+    authenticator,
+    offersTls,
+    deliversDirectly: (senderDomain, route) =>
+      settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
+    offend,
+    spool,
+    log,
+  };
+  const smtp = (mode: SmtpMode) => (connection: Connection) => serveSmtp(connection, { ...services, mode });
+  const imap = (connection: Connection) =>
+    serveImap(connection, {
+      store,
+      authenticator,
+      hostname: settings().hostname,
+      log,
+      startTls: offersTls,
+      limits: { message: settings().message.sizeLimit },
+      spool,
+      quota: (account) => ({
+        bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
+      }),
+      offend,
+    });
+  return {
+    serve: {
+      smtp: smtp("mx"),
+      submission: smtp("submission"),
+      submissions: smtp("submission"),
+      lmtp: smtp("lmtp"),
+      imap,
+      imaps: imap,
+    },
+    refusals: { smtp: connectionRefusal },
+    close: () => classifier.close(),
+  };
+}
