@@ -87,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => authenticator.close());
     const { routeRecipient } = foundation;
     const enter = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
+    const relays = declaredRelays(snapshot);
     const isOwn = ownAddresses();
     const queue = await openQueue({
       directory: `${directories.state}/queue`,
@@ -99,7 +100,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           settings().submission.hostedDomains === "direct" && snapshot().domain(domain) !== undefined,
         deliver: enter,
       },
-      relayFor: declaredRelays(snapshot),
+      relayFor: (from, recipient) => relays(from, recipient).relay,
       isOurself: (address, port) =>
         settings().submission.hostedDomains === "direct" &&
         settings().listeners.some((listener) => listener.protocol === "smtp" && listener.port === port) &&

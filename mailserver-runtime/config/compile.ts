@@ -14,9 +14,9 @@ import { ACCOUNTS_FILE } from "./dms/accounts.ts";
 import { MASTERS_FILE } from "./dms/masters.ts";
 import { QUOTAS_FILE } from "./dms/quotas.ts";
 import { REGEXP_FILE } from "./dms/regexp.ts";
-import { RELAYMAP_FILE } from "./dms/relays.ts";
 import { VIRTUAL_FILE } from "./dms/virtual.ts";
 import { firstProblems } from "./problems.ts";
+import { collectSenderRelays, collectStackRelays, relayVariableProblems } from "./relays.ts";
 import type {
   Account,
   Alias,
@@ -25,7 +25,6 @@ import type {
   Domain,
   MasterUser,
   Origin,
-  SenderRelay,
   Snapshot,
 } from "./snapshot.ts";
 import type { Sources } from "./sources.ts";
@@ -45,7 +44,7 @@ export interface CompileInput {
 
 export function compileSnapshot(input: CompileInput): Snapshot {
   const { values, settings } = input;
-  const problems: ConfigurationProblem[] = [];
+  const problems: ConfigurationProblem[] = relayVariableProblems(input);
   const accounts = collectAccounts(input, problems);
   const aliases = collectAliases(input, problems);
   const domains = collectDomains(values, accounts, aliases);
@@ -76,7 +75,8 @@ export function compileSnapshot(input: CompileInput): Snapshot {
     dkimKeys: (domain) => dkim.get(domain) ?? dkim.get(canonical(mailDomain, domain)) ?? noKeys,
     masters,
     localAliases: new Map(values.localAliases.map(({ name, targets }) => [name, targets])),
-    senderRelays: senderRelays(values),
+    stackRelays: collectStackRelays(input),
+    senderRelays: collectSenderRelays(input, problems),
     relayLogins: new Map(
       values.relayLogins.map(({ key, user, password }) => [key, { user, password }] as const),
     ),
@@ -180,15 +180,6 @@ function collectDomains(
     if (alias.origin.owner === "stack" || written.has(alias.origin.line))
       host(alias.address.slice(alias.address.lastIndexOf("@") + 1), alias.origin);
   return domains;
-}
-
-function senderRelays(values: SourceValues): Map<string, SenderRelay> {
-  return new Map(
-    values.relaymap.map(({ sender, relay, line }) => [
-      sender,
-      { sender, relay, origin: setup(RELAYMAP_FILE, line) },
-    ]),
-  );
 }
 
 /** A name without a domain is at the server's own name (Postfix's myorigin). */

@@ -30,6 +30,8 @@ export interface Snapshot {
   readonly masters?: ReadonlyMap<string, MasterUser>;
   /** Aliases of the machine's own users by lower-case name (postfix-aliases.cf). */
   readonly localAliases?: ReadonlyMap<string, readonly string[]>;
+  /** Relays that the stack declares. */
+  readonly stackRelays?: readonly StackRelay[];
   /** Which host takes the mail of a sender: keys `user@domain` before `@domain` (postfix-relaymap.cf). */
   readonly senderRelays?: ReadonlyMap<string, SenderRelay>;
   /** Logins at relays: keys `user@domain`, `@domain`, `[host]:port` in this order (postfix-sasl-password.cf). */
@@ -77,6 +79,26 @@ export interface SenderRelay {
   readonly sender: string;
   /** undefined: sent directly, whatever the default relay is. `lookupMx`: the host's MX is asked for first. */
   readonly relay: { readonly host: string; readonly port: number; readonly lookupMx: boolean } | undefined;
+  readonly origin: Origin;
+}
+export interface StackRelay {
+  readonly name: string;
+  /** Whose mail it takes; all of it where every list is empty. */
+  readonly match: {
+    readonly recipientDomains: readonly string[];
+    readonly senders: readonly string[];
+    readonly senderDomains: readonly string[];
+  };
+  /** undefined: sent directly, whatever other rules say. */
+  readonly relay:
+    | {
+        readonly host: string;
+        readonly port: number;
+        readonly tls: "implicit" | "starttls" | "opportunistic";
+        readonly lookupMx: boolean;
+        readonly credentials?: { readonly username: string; readonly password: string };
+      }
+    | undefined;
   readonly origin: Origin;
 }
 export interface RelayLogin {

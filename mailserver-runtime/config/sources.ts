@@ -35,6 +35,7 @@ export function sourcesOf({ config }: Directories) {
     stackDomains: stackSource(config, "domains"),
     stackMailboxes: stackSource(config, "mailboxes"),
     stackAliases: stackSource(config, "aliases"),
+    stackRelays: stackSource(config, "relays"),
     stackDkim: stackSource(config, "dkim"),
     stackSettings: fileSource(config, STACK_SETTINGS, stackSettingsOf, undefined),
   };
@@ -51,6 +52,7 @@ export const watched = {
     "stack/domains",
     "stack/mailboxes",
     "stack/aliases",
+    "stack/relays",
     "stack/dkim",
   ],
   files: [

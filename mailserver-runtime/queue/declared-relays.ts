@@ -1,41 +1,115 @@
 /**
- * The relays of docker-mailserver's files (postfix-relaymap.cf, postfix-sasl-password.cf) as rules. A login is sent
- * over checked TLS only, and says nothing about the TLS of any other relay or of direct delivery, unlike in the
- * original, where one login forces TLS on all outgoing mail.
+ * The relays that the administrator declared, as rules: those of the stack, then docker-mailserver's files
+ * (postfix-relaymap.cf, postfix-sasl-password.cf), then its variables (RELAY_HOST for hosted senders, DEFAULT_RELAY_HOST
+ * for the rest). A login is sent over checked TLS only, and says nothing about the TLS of any other relay or of direct
+ * delivery, unlike in the original, where one login forces TLS on all outgoing mail.
+ *
+ * Logins of the DMS files are looked up as Postfix does (smtp_sender_dependent_authentication): by the sender's address,
+ * by its domain, and by the relay in each form in which it may be written.
  */
-import type { Snapshot } from "../config/snapshot.ts";
-import { type Relay, type RelayRule, relayChooser } from "./relay.ts";
+import { parseRelayHost, type RelayHost } from "../config/dms/relays.ts";
+import type { Origin, Snapshot, StackRelay } from "../config/snapshot.ts";
+import type { Credentials } from "./client/auth.ts";
+import { type Relay, type RelayChooser, type RelayRule, relayChooser, withLogin } from "./relay.ts";
 
 /** Port of submission with TLS from the first byte (RFC 8314). */
 const SUBMISSIONS = 465;
 
 /** Chooses the relay of a recipient by the newest snapshot; the table is made anew only when that changes. */
-export function declaredRelays(
-  snapshot: () => Snapshot,
-): (from: string, recipient: string) => Relay | undefined {
-  let of: Snapshot | undefined;
-  let choose = relayChooser([]);
-  return (from, recipient) => {
-    const now = snapshot();
-    if (now !== of) {
-      of = now;
-      choose = relayChooser(relayRules(now));
-    }
-    return choose(from, recipient);
-  };
+export function declaredRelays(snapshot: () => Snapshot): RelayChooser {
+  return (from, recipient) => relaysOf(snapshot())(from, recipient);
+}
+
+const choosers = new WeakMap<Snapshot, RelayChooser>();
+
+/** The chooser of one snapshot, made once. */
+export function relaysOf(snapshot: Snapshot): RelayChooser {
+  const known = choosers.get(snapshot);
+  if (known !== undefined) return known;
+  const made = relayChooser(relayRules(snapshot), (domain) => snapshot.domain(domain) !== undefined);
+  choosers.set(snapshot, made);
+  return made;
+}
+
+/** Every rule of a snapshot, those that win first. */
+export function relayRules(snapshot: Snapshot): RelayRule[] {
+  return [
+    ...(snapshot.stackRelays ?? []).flatMap(stackRules),
+    ...fileRules(snapshot),
+    ...variableRules(snapshot),
+  ];
+}
+
+function stackRules({ match, relay, origin }: StackRelay): RelayRule[] {
+  const matches = [
+    ...match.recipientDomains.map((recipientDomain) => ({ recipientDomain })),
+    ...match.senders.map((sender) => ({ sender })),
+    ...match.senderDomains.map((senderDomain) => ({ senderDomain })),
+  ];
+  const to: Relay | "direct" = relay === undefined ? "direct" : relay;
+  return (matches.length === 0 ? [{}] : matches).map((one) => ({ match: one, relay: to, origin }));
 }
 
 /** One rule for each line of the relay map. */
-export function relayRules({ senderRelays, relayLogins }: Snapshot): RelayRule[] {
-  return [...(senderRelays?.values() ?? [])].map(({ sender, relay }) => {
+function fileRules(snapshot: Snapshot): RelayRule[] {
+  return [...(snapshot.senderRelays?.values() ?? [])].map(({ sender, relay, origin }) => {
     const match = sender.startsWith("@") ? { senderDomain: sender.slice(1) } : { sender };
-    if (relay === undefined) return { match, relay: "direct" };
-    const login =
-      relayLogins?.get(sender) ??
-      relayLogins?.get(sender.slice(sender.indexOf("@"))) ??
-      relayLogins?.get(`[${relay.host}]:${relay.port}`);
-    const tls = relay.port === SUBMISSIONS ? "implicit" : login ? "starttls" : "opportunistic";
-    const credentials = login && { username: login.user, password: login.password };
-    return { match, relay: { host: relay.host, port: relay.port, tls, ...(credentials && { credentials }) } };
+    return relay === undefined
+      ? { match, relay: "direct", origin }
+      : { match, origin, ...relayWithLogins(relay, snapshot) };
   });
 }
+
+function variableRules(snapshot: Snapshot): RelayRule[] {
+  const { host, port, user, password, defaultHost } = snapshot.settings.relay;
+  const rules: RelayRule[] = [];
+  const named = host === undefined ? undefined : parsed(host);
+  if (named !== undefined) {
+    // RELAY_HOST stands in brackets in DMS's relay map: the host itself is meant, not its MX.
+    const to = { ...named, port: port === 25 ? named.port : port, lookupMx: false };
+    const own = user === undefined || password === undefined ? undefined : { username: user, password };
+    rules.push({
+      match: { hostedSender: true },
+      origin: variable("RELAY_HOST"),
+      ...relayWithLogins(to, snapshot, own),
+    });
+  }
+  const rest = defaultHost === undefined ? undefined : parsed(defaultHost);
+  if (rest !== undefined)
+    rules.push({ match: {}, origin: variable("DEFAULT_RELAY_HOST"), ...relayWithLogins(rest, snapshot) });
+  return rules;
+}
+
+function relayWithLogins(
+  to: RelayHost,
+  { relayLogins }: Snapshot,
+  own?: Credentials,
+): Pick<RelayRule, "relay" | "loginOf"> {
+  const find = (key: string): Credentials | undefined => {
+    const login = relayLogins?.get(key);
+    return login && { username: login.user, password: login.password };
+  };
+  const forms = [`[${to.host}]:${to.port}`, `${to.host}:${to.port}`, `[${to.host}]`, to.host];
+  const login = forms.map(find).find((found) => found !== undefined) ?? own;
+  const relay: Relay = {
+    host: to.host,
+    port: to.port,
+    tls: to.port === SUBMISSIONS ? "implicit" : "opportunistic",
+    ...(to.lookupMx && { lookupMx: true }),
+  };
+  return {
+    relay: login === undefined ? relay : withLogin(relay, login),
+    loginOf: (sender) => find(sender) ?? find(sender.slice(sender.lastIndexOf("@"))),
+  };
+}
+
+/** What cannot be read is a problem of the configuration, and no rule. */
+function parsed(text: string): RelayHost | undefined {
+  try {
+    return parseRelayHost(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const variable = (name: string): Origin => ({ file: `environment ${name}`, line: 0, owner: "setup" });

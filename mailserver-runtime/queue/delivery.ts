@@ -27,6 +27,7 @@ import {
 import { ClientError } from "./client/wire.ts";
 import type { Unreachable } from "./lane.ts";
 import type { Result } from "./message-state.ts";
+import type { Relay } from "./relay.ts";
 
 export interface DeliveryContext {
   readonly resolver: Resolver;
@@ -231,8 +232,17 @@ async function demandOf(
   // A relay's name is the operator's word.
   const verified: TlsDemand = {
     ...opportunisticDemand,
-    policy: { level: "verify", names: [relay.host] },
+    policy: { level: "verify", names: relayNames(relay, target) },
     hostAuthenticated: true,
   };
   return relay.tls === "opportunistic" && tls !== "required" ? opportunisticDemand : verified;
+}
+
+/**
+ * Names that a relay's certificate may have: its own, and that of an MX host which lies below it or which DNSSEC
+ * vouches for. Any other MX name is only what some DNS answer said, and no login is sent on its word.
+ */
+function relayNames({ host }: Relay, target: Target): readonly string[] {
+  const related = target.host.endsWith(`.${host}`);
+  return related || target.secure ? [host, target.host] : [host];
 }

@@ -130,13 +130,13 @@ test("the most specific relay rule wins, and direct leaves the rest (DMS relayma
     { match: { sender: "Ann@here.test" }, relay: relay("ann") },
     { match: { recipientDomain: "partner.test" }, relay: relay("partner") },
   ]);
-  const host = (from: string, to: string) => choose(from, to)?.host;
+  const host = (from: string, to: string) => choose(from, to).relay?.host;
   assert.equal(host("ann@here.test", "x@PARTNER.test"), "partner");
   assert.equal(host("ANN@here.test", "x@y.test"), "ann");
   assert.equal(host("bob@here.test", "x@y.test"), "domain");
   assert.equal(host("bob@direct.test", "x@y.test"), undefined);
   assert.equal(host("", "x@y.test"), "rest");
-  assert.equal(relayChooser([])("a@b.test", "c@d.test"), undefined);
+  assert.equal(relayChooser([])("a@b.test", "c@d.test").relay, undefined);
 });
 
 test("two logins at one relay do not share connections", () => {

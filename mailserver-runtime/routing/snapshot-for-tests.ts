@@ -1,7 +1,7 @@
 /** A snapshot made from a few lines, for this room's tests. Origins count the lines of the tables given. */
 import type { Account, Alias, Domain, Origin, RegexpAlias, Snapshot } from "../config/snapshot.ts";
 import { canonicalAddress } from "../message/address.ts";
-import { settingsSchema } from "../settings/schema.ts";
+import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 
 export interface Declared {
   readonly hostname?: string;
@@ -13,6 +13,11 @@ export interface Declared {
   readonly regexps?: readonly (readonly [RegExp, readonly string[]])[];
   readonly refusedRecipients?: readonly string[];
   readonly refusedSenders?: readonly string[];
+  readonly relay?: SettingsInput["relay"];
+  readonly routing?: SettingsInput["routing"];
+  readonly backup?: SettingsInput["backup"];
+  readonly copies?: SettingsInput["copies"];
+  readonly srs?: SettingsInput["srs"];
 }
 
 export function snapshotOf(declared: Declared): Snapshot {
@@ -47,6 +52,11 @@ export function snapshotOf(declared: Declared): Snapshot {
     settings: settingsSchema.parse({
       hostname: declared.hostname ?? "mail.example.org",
       postmasterAddress: declared.postmasterAddress,
+      relay: declared.relay,
+      routing: declared.routing,
+      backup: declared.backup,
+      copies: declared.copies,
+      srs: declared.srs,
     }),
     domain: (name) => domains.get(name.toLowerCase()),
     domains: () => domains.values(),

@@ -64,7 +64,8 @@ function typeText({ type, values, minimum, maximum }: SettingRow): string {
 
 function defaultText(row: SettingRow): string {
   if (row.default === undefined) return row.required ? "must be given" : "none";
-  return isList(row) ? "the standard ports" : `\`${JSON.stringify(row.default)}\``;
+  const listed = isList(row) && Array.isArray(row.default) && row.default.length > 0;
+  return listed ? "the standard ports" : `\`${JSON.stringify(row.default)}\``;
 }
 
 function cell(text: string): string {

@@ -40,6 +40,34 @@ export const listenerSchema = z.strictObject({
 /** One place where the server listens. */
 export type Listener = z.infer<typeof listenerSchema>;
 
+/** A domain that this host is a backup for. */
+export const backupSchema = z.strictObject({
+  domain: z.string().min(1).meta({ description: "The domain; its better MX is the primary." }),
+  recipients: z.array(z.string()).default([]).meta({
+    description:
+      "Addresses (or `@domain` of a subdomain) that are taken; without any, every recipient of the domain is, and the primary's refusals become bounces.",
+  }),
+  lifetimeSeconds: z
+    .int()
+    .min(60)
+    .default(2_592_000)
+    .meta({ description: "How long its mail waits for the primary; 30 days." }),
+});
+/** A domain that this host is a backup for. */
+export type BackupDomain = z.infer<typeof backupSchema>;
+
+export const copySchema = z.strictObject({
+  sender: z.string().optional().meta({
+    description: "Copies the mail of this sender, an address or `@domain`.",
+  }),
+  recipient: z.string().optional().meta({
+    description: "Copies the mail to this recipient, an address or `@domain`. Neither: every message.",
+  }),
+  to: z.string().min(3).meta({ description: "Who gets the copy: an address, here or elsewhere." }),
+});
+/** A rule that gives somebody a copy (BCC map, journal). */
+export type CopyRule = z.infer<typeof copySchema>;
+
 /** The ports of RFC 5321, 6409, 8314 and 9051, on every address. */
 export const standardListeners: readonly Listener[] = [
   { protocol: "smtp", address: "::", port: 25, proxyProtocol: [] },
@@ -157,6 +185,64 @@ export const settingsSchema = z.strictObject({
         .meta({ description: "A delay is reported to the sender once after this long; 0: never." }),
     })
     .prefault({}),
+  routing: z
+    .strictObject({
+      recipientDelimiter: z.string().max(8).default("+").meta({
+        description:
+          "Characters that begin the detail of an address (`ann+lists@`); empty: there are no details.",
+      }),
+    })
+    .prefault({}),
+  relay: z
+    .strictObject({
+      host: z.string().optional().meta({
+        description:
+          "Relay of the mail of all hosted domains that postfix-relaymap.cf has no line for: a host, or `[host]`.",
+        dms: "RELAY_HOST",
+      }),
+      port: port.default(25).meta({ description: "Port of `relay.host`.", dms: "RELAY_PORT" }),
+      user: z.string().optional().meta({ description: "Login at `relay.host`.", dms: "RELAY_USER" }),
+      password: z.string().optional().meta({
+        description: "Its password. A stack declares relays with their secrets as resources instead.",
+        dms: "RELAY_PASSWORD",
+      }),
+      defaultHost: z.string().optional().meta({
+        description:
+          "Relay of all mail that no other rule speaks of: `[host]:port`, or `host:port` whose MX is asked for first.",
+        dms: "DEFAULT_RELAY_HOST",
+      }),
+    })
+    .prefault({})
+    .meta({ description: "Relay hosts of docker-mailserver's variables; a stack declares `relays`." }),
+  srs: z
+    .strictObject({
+      enabled: z.boolean().default(true).meta({
+        description:
+          "Rewrite the reverse-path of what is forwarded to other hosts (SRS). Unlike in docker-mailserver it is on unless it is switched off.",
+        dms: "ENABLE_SRS",
+      }),
+      domain: z.string().optional().meta({
+        description: "Domain of rewritten senders; default the host's own domain.",
+        dms: "SRS_DOMAINNAME",
+      }),
+      secrets: z.array(z.string().min(1)).default([]).meta({
+        description: "The first signs, all verify; default a secret made at the first start.",
+        dms: "SRS_SECRET",
+      }),
+      excludeDomains: z.array(z.string()).default([]).meta({
+        description: "Sender domains that are never rewritten; `.example.org` means its subdomains.",
+        dms: "SRS_EXCLUDE_DOMAINS",
+      }),
+    })
+    .prefault({}),
+  backup: z
+    .array(backupSchema)
+    .default([])
+    .meta({ description: "Domains that this host takes mail for while their primary is away (backup MX)." }),
+  copies: z
+    .array(copySchema)
+    .default([])
+    .meta({ description: "Who gets a copy of which mail, unseen by sender and recipients (BCC, journal)." }),
   filter: z
     .strictObject({
       tagScore: z.number().min(-1_000_000).max(1000).optional().meta({

@@ -69,15 +69,25 @@ export function parseRelayLogins(text: string): Parsed<RelayLoginLine> {
   );
 }
 
+/** Ports by the names that a relay may be written with. */
+const services: Readonly<Record<string, number>> = {
+  smtp: 25,
+  submission: 587,
+  submissions: 465,
+  smtps: 465,
+};
+
 /**
- * `[host]:port`, `[host]`, `host:port` or `host`; the port is 25 where none is given.
+ * `[host]:port`, `[host]`, `host:port` or `host`; the port is a number or a service's name, 25 where none is given. An
+ * IPv6 address stands in brackets, with or without `IPv6:`.
  *
  * @throws {RangeError}
  */
 export function parseRelayHost(text: string): RelayHost {
-  const parts = /^(?:\[([^\]]+)\]|([^[\]:]+))(?::(\d{1,5}))?$/.exec(text);
-  const port = Number(parts?.[3] ?? 25);
-  if (parts === null || port < 1 || port > 65535)
+  const parts = /^(?:\[(?:ipv6:)?([^\][\s]+)\]|([^[\]:\s,]+))(?::(\d{1,5}|[a-z]+))?$/i.exec(text.trim());
+  const named = parts?.[3]?.toLowerCase() ?? "smtp";
+  const port = services[named] ?? Number(named);
+  if (parts === null || !(port >= 1 && port <= 65535))
     throw new RangeError(`"${text}" is not a relay: write [host]:port`);
   return { host: (parts[1] ?? parts[2]!).toLowerCase(), port, lookupMx: parts[1] === undefined };
 }

@@ -21,6 +21,27 @@ export const stackKinds = {
     displayName: z.string().optional(),
   }),
   aliases: z.strictObject({ address: z.string(), targets: z.array(z.string()).min(1), owner }),
+  relays: z.strictObject({
+    name: z.string(),
+    owner,
+    /** Absent: what matches is sent directly. */
+    relay: z
+      .strictObject({
+        host: z.string(),
+        port: z.int().min(1).max(65535),
+        tls: z.enum(["implicit", "starttls", "opportunistic"]),
+        lookupMx: z.boolean(),
+        username: z.string().optional(),
+        /** Plain, since the relay wants to see it; the file is its owner's alone. */
+        password: z.string().optional(),
+      })
+      .optional(),
+    match: z.strictObject({
+      recipientDomains: z.array(z.string()),
+      senders: z.array(z.string()),
+      senderDomains: z.array(z.string()),
+    }),
+  }),
   dkim: z.strictObject({
     domain: z.string(),
     selector: z.string(),
@@ -54,6 +75,7 @@ export const stackNames: { readonly [K in StackKind]: (object: StackObject<K>) =
   domains: (object) => object.domain,
   mailboxes: (object) => object.address,
   aliases: (object) => object.address,
+  relays: (object) => object.name,
   dkim: (object) => dkimName(object.domain, object.selector),
   certificates: (object) => object.names[0]!,
   zones: (object) => object.origin,

@@ -119,22 +119,28 @@ function literalTargets(text: string, options: TargetOptions): Targets {
 async function relayTargets(relay: Relay, options: TargetOptions): Promise<Targets> {
   const { host, port } = relay;
   const literal = ipAddress(host)?.text;
-  const make = (address: string, secure: boolean): Target => ({
-    host,
+  const make = (name: string, address: string, secure: boolean): Target => ({
+    host: name,
     address,
     port,
     localAddress: undefined,
     secure,
   });
-  if (literal !== undefined) return ordered([make(literal, false)], options);
-  const at = await addresses(options.resolver, host, { signal: options.signal });
+  if (literal !== undefined) return ordered([make(literal, literal, false)], options);
+  const mx = relay.lookupMx === true ? await mxHosts(options.resolver, host, options) : undefined;
+  const hosts = mx?.status === "ok" ? mx.hosts.slice(0, MAX_TARGETS).map((one) => one.host) : [host];
+  const targets: Target[] = [];
+  let missing = mx?.status === "tempfail" ? `its MX records: ${mx.reason ?? "no answer"}` : undefined;
+  for (const name of missing === undefined ? hosts : []) {
+    const at = await addresses(options.resolver, name, { signal: options.signal });
+    if (at.status !== "ok") missing ??= at.reason ?? at.status;
+    const secure = at.secure && mx?.secure !== false;
+    targets.push(...at.addresses.slice(0, MAX_TARGETS).map(({ address }) => make(name, address, secure)));
+  }
   // A relay that cannot be found is an error of configuration or of DNS: the mail waits for its repair.
-  if (at.status !== "ok")
-    return failure("temporary", "4.4.3", `the relay ${host} has no address now: ${at.reason ?? at.status}`);
-  return ordered(
-    at.addresses.slice(0, MAX_TARGETS).map(({ address }) => make(address, at.secure)),
-    options,
-  );
+  if (targets.length === 0)
+    return failure("temporary", "4.4.3", `the relay ${host} has no address now: ${missing ?? "none"}`);
+  return ordered(targets.slice(0, MAX_TARGETS), options);
 }
 
 /** The order of hosts stays; within it the preferred family comes first for each host. */
