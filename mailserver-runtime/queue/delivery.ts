@@ -41,6 +41,11 @@ export interface DeliveryContext {
   readonly ca: ConnectionOptions["ca"];
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
+  /**
+   * Told of each result once, by the recipients' places, before anything else happens: what a server has said must not
+   * be forgotten over what is still to be sent.
+   */
+  readonly onResults: (places: readonly number[], results: readonly Result[]) => void;
   /** Told of the hosts that DNS named for a destination, and after how many milliseconds. */
   readonly onHosts?: (domain: string, targets: readonly Target[], ms: number) => void;
 }
@@ -56,8 +61,6 @@ export interface TlsAttempt {
   readonly failure: TlsFailure | undefined;
 }
 export interface Attempt {
-  /** One for each recipient, in their order. */
-  readonly results: readonly Result[];
   /** A connection that may be used again. */
   readonly session: SmtpSession | undefined;
   /** No host could be reached at all. */
@@ -77,14 +80,14 @@ export async function attempt(
   open: SmtpSession | undefined,
   context: DeliveryContext,
 ): Promise<Attempt> {
-  const results: (Result | undefined)[] = recipients.map(() => undefined);
+  const missing = new Set(recipients.keys());
   const tried = new Set<string>();
   let session = open;
   let uncertain = false;
   let unreachable: Unreachable | undefined;
   // What is said of recipients that no transaction has settled in the end.
   let rest: Result = temporaryResult("4.4.2", "the connection was lost too often");
-  for (let sessions = 0; results.includes(undefined); ) {
+  for (let sessions = 0; missing.size > 0; ) {
     const reused = session?.usable === true;
     if (session === undefined || !reused) {
       session?.close();
@@ -99,8 +102,7 @@ export async function attempt(
       session = opened;
       sessions += 1;
     }
-    const missing = [...results.keys()].filter((index) => results[index] === undefined);
-    const batch = missing.slice(0, session.extensions.recipientLimit);
+    const batch = [...missing].slice(0, session.extensions.recipientLimit);
     const done = await transact(
       session,
       message,
@@ -115,16 +117,27 @@ export async function attempt(
       if (!reused) tried.add(session.address);
     } else {
       const stuck = done.results.every(({ tooMany }) => tooMany);
-      for (const [place, index] of batch.entries()) {
-        const { tooMany, ...result } = done.results[place]!;
-        if (!tooMany || stuck) results[index] = { ...result, remote, tls, withoutDsn };
-      }
+      const known = [...batch.keys()].filter((at) => stuck || done.results[at]!.tooMany !== true);
+      for (const at of known) missing.delete(batch[at]!);
+      context.onResults(
+        known.map((at) => batch[at]!),
+        known.map((at) => {
+          const { tooMany: _, ...result } = done.results[at]!;
+          return { ...result, remote, tls, withoutDsn };
+        }),
+      );
     }
     if (done.reusable) continue;
     session.close();
     session = undefined;
   }
-  return { results: results.map((result) => result ?? rest), session, unreachable, uncertain };
+  const left = [...missing];
+  if (left.length > 0)
+    context.onResults(
+      left,
+      left.map(() => rest),
+    );
+  return { session, unreachable, uncertain };
 }
 
 /** The connection ended before the final dot and nobody said why: another host may do better. */

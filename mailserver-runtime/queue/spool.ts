@@ -11,16 +11,8 @@
  * bytes are never trusted again.
  */
 import { randomBytes } from "node:crypto";
-import {
-  appendFile,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  unlink,
-} from "node:fs/promises";
+import { appendFileSync, unlinkSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
@@ -167,22 +159,30 @@ export class Spool {
   }
 
   /**
-   * Adds a record to a message's journal; synced where `durable`, which is what a delivered or failed recipient needs and
-   * a mere delay does not.
+   * Adds records to a message's journal. Synchronous, into the page cache: when it returns, the end of the process does
+   * not take them back, and nothing of this process has come in between; `harden` is for the end of the power.
    */
-  async append(id: string, record: JournalRecord, durable: "durable" | "soon"): Promise<void> {
+  append(id: string, records: readonly JournalRecord[]): void {
     // A line cut off by a crash must not swallow the next one: an empty line between them costs nothing.
-    const line = `\n${JSON.stringify(record)}\n`;
+    const lines = records.map((record) => `\n${JSON.stringify(record)}\n`).join("");
     this.#journaled.add(id);
-    if (durable === "soon") return appendFile(this.#path(`${id}.journal`), line, { mode: 0o600 });
-    const handle = await open(this.#path(`${id}.journal`), "a", 0o600);
+    appendFileSync(this.#path(`${id}.journal`), lines, { mode: 0o600 });
+  }
+
+  /** Syncs a message's journal, and its name. @throws {QueueError} */
+  async harden(id: string): Promise<void> {
     try {
-      await handle.writeFile(line);
-      await handle.datasync();
-    } finally {
-      await handle.close();
+      const handle = await open(this.#path(`${id}.journal`), "r");
+      try {
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      await this.#names.sync();
+    } catch (error) {
+      // A message that an operator removed meanwhile has no journal to keep.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw storageError(error);
     }
-    await this.#names.sync();
   }
 
   /** The prefix and content of a message in chunks; the file stays open while they are read. */
@@ -224,17 +224,20 @@ export class Spool {
     };
   }
 
-  /** Takes a message out. Its removal becomes durable a little later; until then a power loss would deliver it again. */
-  async remove(id: string): Promise<boolean> {
-    try {
-      await unlink(this.#path(id));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-      throw storageError(error);
-    }
-    if (this.#journaled.delete(id)) await unlink(this.#path(`${id}.journal`)).catch(() => {});
+  /**
+   * Takes a message out; false when it was gone. Synchronous, as `append`. The removal becomes durable a little later;
+   * until then a power loss would deliver it again. @throws {QueueError}
+   */
+  remove(id: string): boolean {
+    const there = this.removeMessage(id);
+    if (this.#journaled.delete(id)) unlinkIfThere(this.#path(`${id}.journal`));
     this.#names.sync().catch(() => {});
-    return true;
+    return there;
+  }
+
+  /** The part of `remove` that counts: without its message's file a journal means nothing. @throws {QueueError} */
+  removeMessage(id: string): boolean {
+    return unlinkIfThere(this.#path(id));
   }
 
   close(): Promise<void> {
@@ -271,6 +274,16 @@ export class Spool {
     } finally {
       await handle.close();
     }
+  }
+}
+
+function unlinkIfThere(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw storageError(error);
   }
 }
 
