@@ -7,7 +7,6 @@
  */
 import { openConfiguration } from "./config/configuration.ts";
 import type { Configuration, Snapshot } from "./config/snapshot.ts";
-import type { Resolver } from "./dns/resolver.ts";
 import { createResolver, type StubResolver } from "./dns/stub-resolver.ts";
 import type { Log } from "./net/log.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";

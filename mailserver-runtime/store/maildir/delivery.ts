@@ -1,43 +1,46 @@
 /**
  * One delivery into many accounts: recipients whose copies have equal bytes share one file by hard links; each
  * learns its own outcome. All renames come first and share the directory syncs that follow.
+ *
+ * How a copy is written for an account and put in place there is its `Destination`'s matter: the account may be
+ * this process's own (local-destination.ts) or another's (owned-store.ts).
  */
-import { linkSync, renameSync } from "node:fs";
 import { type Delivery, type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../mail-store.ts";
-import type { MaildirAccount } from "./account.ts";
-import { placeFor } from "./arrivals.ts";
-import { errorCode, storeError, syncDirectory } from "./durable.ts";
-import { systemBits } from "./flag-changes.ts";
-import { removeQuietly, type WrittenMessage, writeMessage } from "./message-writer.ts";
+import { storeError } from "./durable.ts";
+import type { WrittenMessage } from "./message-writer.ts";
 
-/** A recipient whose account and folder are there and who has room. */
-interface Place {
+/** Where one recipient's copy goes: an account that is there and has room. */
+export interface Destination {
   readonly recipient: DeliveryRecipient;
-  readonly account: MaildirAccount;
-  readonly disk: string;
-  readonly directory: string;
+  /** Writes the copy's bytes once and syncs them. */
+  write(delivery: Delivery): Promise<WrittenMessage>;
+  /**
+   * Puts a written copy into the recipient's folder; durable when it resolves. "rename" takes the file along, and
+   * nothing is left of it on failure; "link" leaves it for others.
+   */
+  put(written: WrittenMessage, by: PutBy): Promise<void>;
 }
+export type PutBy = "rename" | "link";
+/** Finds a recipient's destination. Throws StoreError. */
+export type FindDestination = (recipient: DeliveryRecipient) => Promise<Destination>;
 
-/** Delivers; outcomes in the order of the recipients. `accountOf` opens an account by address. */
-export async function deliverToAll(
-  delivery: Delivery,
-  accountOf: (address: string) => Promise<MaildirAccount>,
-): Promise<DeliveryOutcome[]> {
+/** Delivers; outcomes in the order of the recipients. */
+export async function deliverToAll(delivery: Delivery, find: FindDestination): Promise<DeliveryOutcome[]> {
   const [only] = delivery.recipients;
   if (only !== undefined && delivery.recipients.length === 1)
-    return [await deliverToOne(delivery, only, accountOf)];
+    return [await deliverToOne(delivery, only, find)];
   const outcomes = new Map<DeliveryRecipient, DeliveryOutcome>();
   const failed = (recipient: DeliveryRecipient, error: unknown): void => {
     outcomes.set(recipient, notStored(recipient, error));
   };
-  const groups: Place[][] = [];
+  const groups: Destination[][] = [];
   await Promise.all(
     delivery.recipients.map(async (recipient) => {
       try {
-        const place = await placeOf(delivery, recipient, accountOf);
+        const destination = await find(recipient);
         const group = groups.find((others) => others[0]!.recipient.prefix.equals(recipient.prefix));
-        if (group === undefined) groups.push([place]);
-        else group.push(place);
+        if (group === undefined) groups.push([destination]);
+        else group.push(destination);
       } catch (error) {
         failed(recipient, error);
       }
@@ -49,24 +52,26 @@ export async function deliverToAll(
       // Whoever's folder takes the file writes it for all.
       while (written === undefined && group.length > 0) {
         try {
-          written = await writeCopy(delivery, group[0]!);
+          written = await group[0]!.write(delivery);
         } catch (error) {
           failed(group.shift()!.recipient, error);
         }
       }
       if (written === undefined) return;
       const shared = written;
+      const put = async (destination: Destination, by: PutBy): Promise<void> => {
+        const { recipient } = destination;
+        try {
+          await destination.put(shared, by);
+          outcomes.set(recipient, { account: recipient.account, stored: true });
+        } catch (error) {
+          failed(recipient, error);
+        }
+      };
       // Who wrote it comes last and takes the temporary name with it.
-      await Promise.all(
-        group.toReversed().map(async (place) => {
-          try {
-            await putInPlace(delivery, place, shared, place === group[0]);
-            outcomes.set(place.recipient, { account: place.recipient.account, stored: true });
-          } catch (error) {
-            failed(place.recipient, error);
-          }
-        }),
-      );
+      const [writer, ...others] = group;
+      await Promise.all(others.map((destination) => put(destination, "link")));
+      await put(writer!, "rename");
     }),
   );
   return delivery.recipients.map((recipient) => outcomes.get(recipient)!);
@@ -76,11 +81,11 @@ export async function deliverToAll(
 async function deliverToOne(
   delivery: Delivery,
   recipient: DeliveryRecipient,
-  accountOf: (address: string) => Promise<MaildirAccount>,
+  find: FindDestination,
 ): Promise<DeliveryOutcome> {
   try {
-    const place = await placeOf(delivery, recipient, accountOf);
-    await putInPlace(delivery, place, await writeCopy(delivery, place), true);
+    const destination = await find(recipient);
+    await destination.put(await destination.write(delivery), "rename");
     return { account: recipient.account, stored: true };
   } catch (error) {
     return notStored(recipient, error);
@@ -92,82 +97,11 @@ function notStored(recipient: DeliveryRecipient, error: unknown): DeliveryOutcom
   return { account: recipient.account, stored: false, error: reason };
 }
 
-async function placeOf(
-  delivery: Delivery,
-  recipient: DeliveryRecipient,
-  accountOf: (address: string) => Promise<MaildirAccount>,
-): Promise<Place> {
-  const account = await accountOf(recipient.account);
-  const quota = recipient.quotaBytes ?? 0;
-  if (quota > 0) {
-    const { bytes } = await account.usage();
-    if (bytes + recipient.prefix.length + delivery.content.size > quota)
-      throw new StoreError(
-        "over-quota",
-        `The mailbox of ${recipient.account} is full: ${bytes} of ${quota} bytes are used.`,
-      );
-  }
-  return { recipient, account, ...(await account.deliveryFolder(recipient.mailbox)) };
-}
-
-async function writeCopy(delivery: Delivery, place: Place): Promise<WrittenMessage> {
-  const { account, directory, disk, recipient } = place;
-  const write = () =>
-    writeMessage(directory, recipient.prefix, delivery.content, delivery.receivedAt.getTime());
-  try {
-    return await write();
-  } catch (error) {
-    if (errorCode((error as StoreError).cause) !== "ENOENT") throw error;
-    // Somebody removed the folder from under us: it is made again, if the volume itself is there.
-    await account.restoreFolder(disk);
-    return write();
-  }
-}
-
-/** Renames or links the file into the folder and waits for the directory's sync. On failure it is taken away again. */
-async function putInPlace(
-  delivery: Delivery,
-  place: Place,
-  shared: WrittenMessage,
-  isWriter: boolean,
-): Promise<void> {
-  const { account, directory, disk, recipient } = place;
-  const flags = systemBits(recipient.flags ?? []);
-  let written = shared;
-  let file = placeFor(written.base, flags);
-  account.inFlight.add(written.base);
-  try {
-    if (isWriter) move(written.temporary, `${directory}/${file}`);
-    else {
-      try {
-        linkSync(written.temporary, `${directory}/${file}`);
-      } catch {
-        // Another device, or no more links to a file: a copy of its own.
-        written = await writeCopy(delivery, place);
-        file = placeFor(written.base, flags);
-        account.inFlight.add(written.base);
-        move(written.temporary, `${directory}/${file}`);
-      }
-    }
-    try {
-      await syncDirectory(`${directory}/${file.slice(0, 3)}`);
-    } catch (error) {
-      removeQuietly(`${directory}/${file}`);
-      throw error;
-    }
-  } finally {
-    account.inFlight.delete(shared.base);
-    account.inFlight.delete(written.base);
-  }
-  account.delivered(disk, file, { size: written.crlfSize, date: written.date });
-}
-
-/** Renames; where that fails the temporary name goes, so that nothing is left of it either way. */
-function move(temporary: string, target: string): void {
-  try {
-    renameSync(temporary, target);
-  } catch (error) {
-    removeQuietly(temporary);
-    throw error;
-  }
+/** Throws "over-quota" where a message of `bytes` does not fit any more. */
+export function checkRoom(account: string, used: number, quota: number, bytes: number): void {
+  if (used + bytes <= quota) return;
+  throw new StoreError(
+    "over-quota",
+    `The mailbox of ${account} is full: ${used} of ${quota} bytes are used.`,
+  );
 }

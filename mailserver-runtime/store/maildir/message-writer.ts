@@ -3,6 +3,7 @@
  * one vectored write and one fsync; the rename into place is the caller's, who knows which name is next.
  */
 import { closeSync, futimesSync, linkSync, openSync, unlinkSync, writevSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import type { MessageContent } from "../../message/content.ts";
 import { storeError, syncDescriptor, writeAll } from "./durable.ts";
 import { newBaseName } from "./file-name.ts";
@@ -93,6 +94,25 @@ async function countStreamed(content: MessageContent): Promise<number> {
     previous = chunk[chunk.length - 1]!;
   }
   return count;
+}
+
+/** A copy of a written message in another folder's `tmp`, under the same base name; synced. On failure nothing is left. */
+export async function copyMessage(written: WrittenMessage, directory: string): Promise<string> {
+  const temporary = `${directory}/tmp/${written.base}`;
+  try {
+    await copyFile(written.temporary, temporary);
+    const fd = openSync(temporary, "r+");
+    try {
+      futimesSync(fd, Date.now() / 1000, written.date / 1000);
+      await syncDescriptor(fd, written.size);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    removeQuietly(temporary);
+    throw storeError(error, `Copying a message into ${directory}`);
+  }
+  return temporary;
 }
 
 /** A second name for the same bytes. Throws what the operating system says; the caller copies then. */

@@ -18,11 +18,13 @@ import {
   type AccountStore,
   type Delivery,
   type DeliveryOutcome,
+  type DeliveryRecipient,
   type MailStore,
   StoreError,
 } from "../mail-store.ts";
 import { MaildirAccount } from "./account.ts";
-import { deliverToAll } from "./delivery.ts";
+import { type Destination, deliverToAll } from "./delivery.ts";
+import { localDestination } from "./local-destination.ts";
 import { RestingMailboxes } from "./resting-mailboxes.ts";
 import { SPECIAL_FOLDERS } from "./special-use.ts";
 import { Volume } from "./volume.ts";
@@ -41,7 +43,7 @@ export interface MaildirStoreOptions {
 }
 
 /** Opens the store. Throws StoreError "unavailable" when the mail volume is known but not there. */
-export async function openMaildirStore(options: MaildirStoreOptions): Promise<MailStore> {
+export async function openMaildirStore(options: MaildirStoreOptions): Promise<MaildirStore> {
   const volume = await Volume.open(options.directories.mail, `${options.directories.state}/store`);
   return new MaildirStore(volume, options);
 }
@@ -49,7 +51,7 @@ export async function openMaildirStore(options: MaildirStoreOptions): Promise<Ma
 /** Accounts of which nothing is in use are forgotten above this number. */
 const MAX_ACCOUNTS = 20_000;
 
-class MaildirStore implements MailStore {
+export class MaildirStore implements MailStore {
   readonly #volume: Volume;
   readonly #options: MaildirStoreOptions;
   readonly #resting: RestingMailboxes;
@@ -64,7 +66,7 @@ class MaildirStore implements MailStore {
   }
 
   /** The account, held until `release` of it. */
-  async #hold(name: string): Promise<MaildirAccount> {
+  async hold(name: string): Promise<MaildirAccount> {
     if (this.#isClosed) throw new StoreError("unavailable", "The store is closed.");
     const address = name.toLowerCase();
     let opening = this.#accounts.get(address);
@@ -98,6 +100,17 @@ class MaildirStore implements MailStore {
     }
   }
 
+  /** Drops what memory holds of the account, its state on disk, unless somebody uses it; whether it is dropped. */
+  async letGo(name: string): Promise<boolean> {
+    const address = name.toLowerCase();
+    const opening = this.#accounts.get(address);
+    if (opening === undefined) return true;
+    const account = await opening.catch(() => undefined);
+    if ((account?.holders ?? 0) > 0) return false;
+    await this.forget(address);
+    return true;
+  }
+
   async forget(name: string): Promise<void> {
     const address = name.toLowerCase();
     const opening = this.#accounts.get(address);
@@ -106,11 +119,11 @@ class MaildirStore implements MailStore {
   }
 
   async account(address: string): Promise<AccountStore> {
-    return this.#hold(address);
+    return this.hold(address);
   }
 
   async usage(address: string): Promise<{ bytes: number; messages: number }> {
-    const account = await this.#hold(address);
+    const account = await this.hold(address);
     try {
       return await account.usage();
     } finally {
@@ -118,14 +131,23 @@ class MaildirStore implements MailStore {
     }
   }
 
-  async deliver(delivery: Delivery): Promise<DeliveryOutcome[]> {
+  deliver(delivery: Delivery): Promise<DeliveryOutcome[]> {
+    return this.deliverBy(delivery, (_recipient, local) => local());
+  }
+
+  /** Delivers; `choose` takes the `local` destination of a recipient, or one in an account of somebody else. */
+  async deliverBy(
+    delivery: Delivery,
+    choose: (recipient: DeliveryRecipient, local: () => Promise<Destination>) => Promise<Destination>,
+  ): Promise<DeliveryOutcome[]> {
     const held: MaildirAccount[] = [];
+    const local = async (recipient: DeliveryRecipient): Promise<Destination> => {
+      const account = await this.hold(recipient.account);
+      held.push(account);
+      return localDestination(delivery, recipient, account);
+    };
     try {
-      const outcomes = await deliverToAll(delivery, async (address) => {
-        const account = await this.#hold(address);
-        held.push(account);
-        return account;
-      });
+      const outcomes = await deliverToAll(delivery, (recipient) => choose(recipient, () => local(recipient)));
       for (const outcome of outcomes) {
         if (outcome.stored || outcome.error.code === "over-quota") continue;
         this.#options.log.error(
