@@ -44,21 +44,24 @@ function client(socket: Socket): AdminClient {
   }
   const waiting: Waiting[] = [];
   let rest = "";
+  let isOver = false;
   socket.setEncoding("utf8");
   socket.on("data", (text: string) => {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     for (const line of lines) waiting.shift()?.resolve(line);
   });
+  const unanswered = () => new Error("the server closed the connection before it answered");
   const ended = () => {
-    for (const one of waiting.splice(0))
-      one.reject(new Error("the server closed the connection before it answered"));
+    isOver = true;
+    for (const one of waiting.splice(0)) one.reject(unanswered());
   };
   socket.on("error", ended);
   socket.on("close", ended);
   return {
     ask: (line) =>
       new Promise((resolve, reject) => {
+        if (isOver) return reject(unanswered());
         waiting.push({ resolve, reject });
         socket.write(`${line}\n`);
       }),

@@ -1,0 +1,89 @@
+/**
+ * What got a 250, an APPENDUID or an OK survives SIGKILL: the whole server, under a mixed load, killed at random points
+ * and started again on the same directory. After each start every account is compared with what its clients and
+ * senders were told (ledger.ts, account-model.ts).
+ *
+ *     MAILKEEP_KILLS=250 npm test -- durability/kill    the long run; 8 by default
+ *     MAILKEEP_SEED=<n>                                 the same choices again
+ */
+import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
+import * as os from "node:os";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { leftovers } from "./leftovers.ts";
+import { drained, MixedLoad } from "./mixed-load.ts";
+import { Random, seedOf } from "./random.ts";
+import { openSite } from "./site.ts";
+
+const KILLS = Number(process.env.MAILKEEP_KILLS ?? 8);
+/** A round takes a start, a look at every account and a second of load. */
+const ROUND_MS = 30_000;
+
+test(`nothing acknowledged is lost or changed by ${KILLS} kills under load`, {
+  timeout: 60_000 + KILLS * ROUND_MS,
+}, async (t) => {
+  const seed = seedOf(process.env);
+  t.diagnostic(`MAILKEEP_SEED=${seed}`);
+  const random = new Random(seed);
+  const root = await fs.mkdtemp(`${os.tmpdir()}/mailkeep-kill-`);
+  const load = new MixedLoad(random.fork());
+  const site = await openSite(root, load.ledger);
+  let isKept = false;
+  t.after(async () => {
+    await site.close();
+    if (!isKept) await fs.rm(root, { recursive: true, force: true, maxRetries: 3 });
+  });
+  const found = (problems: string[], when: string) => {
+    if (problems.length === 0) return;
+    isKept = true;
+    assert.fail(`${when} (${root}, MAILKEEP_SEED=${seed}):\n${problems.slice(0, 40).join("\n")}`);
+  };
+
+  let whileStarting = 0;
+  for (let round = 1; round <= KILLS; round++) {
+    if (random.chance(0.15)) {
+      // Dies while it finishes what the one before it left.
+      const killAfter = 100 + random.below(700);
+      const started = site.start({ onSpawn: (kill) => setTimeout(() => void kill(), killAfter) });
+      await started.then(
+        (server) => server.kill(),
+        () => undefined,
+      );
+      whileStarting++;
+      continue;
+    }
+    const server = await site.start();
+    found(await load.account(server, "new messages"), `after kill ${round - 1}`);
+    let isDead = false;
+    const death = async (acknowledgements: number, afterMs: number) => {
+      // By what was done rather than by the clock: a slow machine gets as much work to lose as a fast one.
+      const { exchanges } = load.ledger;
+      const enough = exchanges.length + acknowledgements;
+      for (const deadline = Date.now() + 10_000; exchanges.length < enough && Date.now() < deadline; )
+        await sleep(2);
+      await sleep(afterMs);
+      isDead = true;
+      await server.kill();
+    };
+    await Promise.all([load.run(server, site, () => isDead), death(random.below(60), random.below(30))]);
+  }
+
+  const server = await site.start();
+  found(await load.account(server, "new messages"), `after the last kill`);
+  site.releaseHeld();
+  found((await drained(site, 60_000)) ? [] : ["the queue is not empty after a minute"], "at the end");
+  found(await load.account(server, "every byte"), "at the end, every byte");
+  found(load.ledger.remoteProblems(), "at the end, elsewhere");
+  assert.equal(await server.stop(), 0);
+  found(await leftovers(site.directories), "what is left on disk");
+  const { exchanges } = load.ledger;
+  const answered = Object.groupBy(exchanges, ({ what }) => what);
+  t.diagnostic(
+    `${KILLS} kills (${whileStarting} while starting); acknowledged: ${Object.entries(answered)
+      .map(([what, all]) => `${what} ${all!.length}`)
+      .join(", ")}`,
+  );
+  t.diagnostic(JSON.stringify(load.ledger.figures()));
+  assert.ok(exchanges.length > KILLS, "the load was one");
+});
