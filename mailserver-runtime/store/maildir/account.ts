@@ -58,7 +58,6 @@ export class MaildirAccount implements AccountStore {
   readonly #mailboxes: OpenMailboxes;
   readonly #usage = new AccountUsage();
   readonly #listeners = new Set<(change: AccountChange) => void>();
-  #isSwept = false;
 
   constructor(address: string, directory: string, context: AccountContext) {
     this.address = address;
@@ -76,11 +75,15 @@ export class MaildirAccount implements AccountStore {
     return this.holders <= 0 && this.#mailboxes.size === 0;
   }
 
-  /** Makes what is missing and finishes what was begun. To be awaited once before anything else. */
+  /** Makes what is missing, finishes what was begun and has leftovers removed. To be awaited once before anything else. */
   async prepare(): Promise<this> {
     this.#context.volume.check();
     await this.#ensure("");
-    await this.#renamed(await finishRename(this.directory));
+    await finishRename(this.directory, (pairs) => this.#renamed(pairs));
+    sweepTemporary(
+      ["", ...this.#diskFolders()].map((disk) => this.#path(disk)),
+      this.#log,
+    );
     return this;
   }
 
@@ -155,7 +158,6 @@ export class MaildirAccount implements AccountStore {
 
   list(): Promise<readonly MailboxEntry[]> {
     return this.#folders.run(async () => {
-      this.#sweep();
       let folders = this.#diskFolders();
       const missing = Object.keys(this.#context.specialFolders).filter(
         (name) => !folders.includes(`.${name}`),
@@ -269,7 +271,7 @@ export class MaildirAccount implements AccountStore {
         );
       for (const [folder] of pairs) await this.#mailboxes.close(folder);
       await intendRename(this.directory, pairs);
-      await this.#renamed(await finishRename(this.directory));
+      await finishRename(this.directory, (pairs) => this.#renamed(pairs));
       const name = (disk: string) => clientName(disk, this.separator)!;
       const renamed = pairs.map(([source, target]) => [name(source), name(target)] as const);
       this.#changed({ kind: "mailboxes", renamed });
@@ -332,16 +334,6 @@ export class MaildirAccount implements AccountStore {
       await changeMetadata(this.#metadataPath(mailbox), changes);
       this.#changed({ kind: "metadata", mailbox, entries: [...changes.keys()] });
     });
-  }
-
-  /** Removes, once and in the background, what deletions and deliveries of earlier runs left in `tmp`. */
-  #sweep(): void {
-    if (this.#isSwept) return;
-    this.#isSwept = true;
-    sweepTemporary(
-      ["", ...this.#diskFolders()].map((disk) => this.#path(disk)),
-      this.#log,
-    );
   }
 
   // ---- mailboxes

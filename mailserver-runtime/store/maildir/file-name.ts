@@ -102,6 +102,10 @@ export function dateOf(base: string): number {
 const host = hostname().replaceAll("/", "\\057").replaceAll(":", "\\072").replaceAll(",", "\\054");
 const incarnation = randomBytes(4).toString("hex");
 let sequence = 0;
+/** True when this very process made the name. */
+export function isOfThisProcess(base: string): boolean {
+  return base.includes(`P${process.pid}Q`) && base.includes(`R${incarnation}.`);
+}
 
 /**
  * A new base name. `size` is the bytes of the file, `crlfSize` those with CRLF line ends, `internalDate` in

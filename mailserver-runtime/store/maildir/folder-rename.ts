@@ -17,8 +17,14 @@ export async function intendRename(account: string, pairs: readonly FolderPair[]
   );
 }
 
-/** Does what the intent says and is not done yet. Resolves with its pairs, empty when there was none. */
-export async function finishRename(account: string): Promise<FolderPair[]> {
+/**
+ * Does what the intent says and is not done yet; `follow` takes along what is known of the folders elsewhere, before the
+ * intent is forgotten, so it may see the same pairs twice. Resolves with the pairs, empty when there was no intent.
+ */
+export async function finishRename(
+  account: string,
+  follow: (pairs: readonly FolderPair[]) => Promise<void>,
+): Promise<FolderPair[]> {
   let intent: string;
   try {
     intent = readFileSync(`${account}/${INTENT}`, "latin1");
@@ -36,6 +42,7 @@ export async function finishRename(account: string): Promise<FolderPair[]> {
       if (existsSync(`${account}/${from}`) && !existsSync(`${account}/${to}`))
         renameSync(`${account}/${from}`, `${account}/${to}`);
     await syncDirectory(account);
+    await follow(pairs);
     unlinkSync(`${account}/${INTENT}`);
     await syncDirectory(account);
   } catch (error) {

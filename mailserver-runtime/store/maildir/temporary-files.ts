@@ -1,11 +1,13 @@
 /** What lies in the `tmp` folders of an account and is nobody's any more, and how it goes. */
 import { readdir, rm, stat } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
+import { isOfThisProcess, isOwn } from "./file-name.ts";
 
 /** A deleted folder lies in `tmp` under a name that starts so until its files are removed. */
 export const DELETED = "mailkeep-deleted.";
 /** The age at which a file in `tmp` was abandoned by its writer, as every Maildir program takes it. */
 const ABANDONED_MS = 36 * 3600 * 1000;
+const processStart = performance.timeOrigin;
 
 /** Removes a file or a directory with all in it, without anybody waiting; a failure is logged. */
 export function removeInBackground(path: string, log: Log): void {
@@ -14,14 +16,19 @@ export function removeInBackground(path: string, log: Log): void {
   );
 }
 
-/** Looks through the folders' `tmp` in the background and removes what deletions and deliveries of earlier runs left. */
+/**
+ * Looks through the folders' `tmp` in the background and removes what deletions and deliveries of earlier runs left.
+ * What a process of ours was writing when it died is known by its name and need not grow old: an account has one writer.
+ */
 export function sweepTemporary(folders: readonly string[], log: Log): void {
   const sweep = async (): Promise<void> => {
     for (const folder of folders) {
       for (const file of await readdir(`${folder}/tmp`)) {
         const path = `${folder}/tmp/${file}`;
         const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
-        if (file.startsWith(DELETED) || changed < Date.now() - ABANDONED_MS) removeInBackground(path, log);
+        const isOrphan = isOwn(file) && !isOfThisProcess(file) && changed < processStart;
+        const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
+        if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
       }
     }
   };
