@@ -5,7 +5,7 @@
  * a delivery. `home/` is Sieve's and no folder. RENAME is finished after a crash (folder-rename.ts); DELETE
  * moves the folder into `tmp` in one step and removes it there.
  */
-import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import type { Log } from "../../net/log.ts";
 import {
   type AccountChange,
@@ -80,6 +80,7 @@ export class MaildirAccount implements AccountStore {
     this.#context.volume.check();
     await this.#ensure("");
     await finishRename(this.directory, (pairs) => this.#renamed(pairs));
+    this.#removeHalfMade();
     sweepTemporary(
       ["", ...this.#diskFolders()].map((disk) => this.#path(disk)),
       this.#log,
@@ -102,6 +103,20 @@ export class MaildirAccount implements AccountStore {
       await syncDirectory(directory);
     }
     this.#existing.add(disk);
+  }
+  /** Folders whose making a crash cut short would be in the way of a RENAME. What holds anything at all stays. */
+  #removeHalfMade(): void {
+    for (const name of readdirSync(this.directory)) {
+      const directory = this.#path(name);
+      if (!/^\.[^.]/.test(name) || existsSync(`${directory}/cur`)) continue;
+      try {
+        for (const part of FOLDER_PARTS)
+          if (existsSync(`${directory}/${part}`)) rmdirSync(`${directory}/${part}`);
+        rmdirSync(directory);
+      } catch {
+        // Somebody's own, and no folder of mail.
+      }
+    }
   }
   #exists(disk: string): boolean {
     if (disk === "" || this.#existing.has(disk)) return true;

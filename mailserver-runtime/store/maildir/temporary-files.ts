@@ -1,6 +1,7 @@
 /** What lies in the `tmp` folders of an account and is nobody's any more, and how it goes. */
 import { readdir, rm, stat } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
+import { errorCode } from "./durable.ts";
 import { isOfThisProcess, isOwn } from "./file-name.ts";
 
 /** A deleted folder lies in `tmp` under a name that starts so until its files are removed. */
@@ -21,16 +22,22 @@ export function removeInBackground(path: string, log: Log): void {
  * What a process of ours was writing when it died is known by its name and need not grow old: an account has one writer.
  */
 export function sweepTemporary(folders: readonly string[], log: Log): void {
-  const sweep = async (): Promise<void> => {
-    for (const folder of folders) {
-      for (const file of await readdir(`${folder}/tmp`)) {
-        const path = `${folder}/tmp/${file}`;
-        const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
-        const isOrphan = isOwn(file) && !isOfThisProcess(file) && changed < processStart;
-        const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
-        if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
-      }
+  const sweep = async (folder: string): Promise<void> => {
+    for (const file of await readdir(`${folder}/tmp`)) {
+      const path = `${folder}/tmp/${file}`;
+      const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
+      const isOrphan = isOwn(file) && !isOfThisProcess(file) && changed < processStart;
+      const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
+      if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
     }
   };
-  sweep().catch((error) => log.warn({ err: error }, "old temporary files were not looked for"));
+  const sweepAll = async (): Promise<void> => {
+    for (const folder of folders)
+      await sweep(folder).catch((error) => {
+        // Renamed or deleted meanwhile: the next opening sees to it.
+        if (errorCode(error) !== "ENOENT")
+          log.warn({ err: error, folder }, "old temporary files were not looked for");
+      });
+  };
+  void sweepAll();
 }
