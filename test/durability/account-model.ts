@@ -38,6 +38,16 @@ export class FolderModel {
   /** Every UID ever shown, with the message it was. */
   readonly given = new Map<number, string>();
 
+  copy(): FolderModel {
+    const copy = new FolderModel();
+    copy.uidValidity = this.uidValidity;
+    copy.uidNext = this.uidNext;
+    copy.knownBelow = this.knownBelow;
+    copy.highestModSeq = this.highestModSeq;
+    for (const [uid, message] of this.messages) copy.messages.set(uid, { ...message });
+    for (const [uid, key] of this.given) copy.given.set(uid, key);
+    return copy;
+  }
   learn(uid: number, message: KnownMessage): void {
     this.messages.set(uid, message);
     this.given.set(uid, message.key);
@@ -68,6 +78,14 @@ export class AccountModel {
     this.address = address;
   }
 
+  /** As it is now, for a test that goes back to this moment. */
+  copy(): AccountModel {
+    const copy = new AccountModel(this.address);
+    for (const [name, folder] of this.folders) copy.folders.set(name, folder.copy());
+    for (const [name, uidValidity] of this.deleted) copy.deleted.set(name, uidValidity);
+    copy.pending = this.pending;
+    return copy;
+  }
   folder(name: string): FolderModel {
     const folder = this.folders.get(name) ?? new FolderModel();
     this.folders.set(name, folder);

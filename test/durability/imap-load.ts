@@ -67,7 +67,14 @@ class Worker {
     if (!answer.tagged.startsWith("OK"))
       throw new Error(`${model.address}: ${command.slice(0, 100)}: ${answer.tagged}`);
     const { localPort: port } = client.wire;
-    ledger.exchanges.push({ what: change.kind, token, port, askedAt, answeredAt: now() });
+    ledger.exchanges.push({
+      what: change.kind,
+      token,
+      account: model.address,
+      port,
+      askedAt,
+      answeredAt: now(),
+    });
     model.pending = undefined;
     this.#hear(answer);
     return answer;

@@ -25,13 +25,19 @@ export interface Submission extends Addressed {
   acknowledged: number;
   unanswered: number;
   refused: number;
-  /** Taken out of the queue by an operator, who was told so: nothing may arrive elsewhere after `at`. */
+  /** Transactions that wait for their answer. */
+  underWay: number;
+  /** Taken out of the queue by an operator, who was told so then: nothing may arrive elsewhere later. Infinite while the operator waits. */
   removedAt?: number;
 }
 /** When a client asked and when it had the answer, by the clock of `now`, and on which of its ports. */
 export interface Exchange {
+  /** "250", "removed", or the kind of an IMAP change. */
   readonly what: string;
+  /** The letter it was about; of several the first. */
   readonly token: string;
+  /** The account, of an IMAP change. */
+  readonly account?: string;
   readonly port: number;
   readonly askedAt: number;
   readonly answeredAt: number;
@@ -58,7 +64,7 @@ export class Ledger {
   submission(addressed: Addressed): Submission {
     const known = this.submissions.get(addressed.letter.token);
     if (known !== undefined) return known;
-    const submission = { ...addressed, acknowledged: 0, unanswered: 0, refused: 0 };
+    const submission = { ...addressed, acknowledged: 0, unanswered: 0, refused: 0, underWay: 0 };
     this.submissions.set(addressed.letter.token, submission);
     return submission;
   }
@@ -89,7 +95,7 @@ export class Ledger {
         const copies = this.copies(account, token);
         if (copies < submission.acknowledged)
           problems.push(`LOST: ${told(submission)}, ${account} has ${copies}`);
-        if (copies > submission.acknowledged + submission.unanswered)
+        if (copies > mostCopies(submission))
           problems.push(`TOO MANY: ${told(submission)}, ${account} has ${copies}`);
       }
     return problems;
@@ -105,7 +111,7 @@ export class Ledger {
     }
     for (const submission of this.submissions.values()) {
       const { token } = submission.letter;
-      const most = submission.acknowledged + submission.unanswered;
+      const most = mostCopies(submission);
       for (const recipient of submission.remote) {
         const copies = arrivals.get(`${token} ${recipient}`) ?? [];
         arrivals.delete(`${token} ${recipient}`);
@@ -128,6 +134,16 @@ export class Ledger {
     }
     for (const key of arrivals.keys()) problems.push(`${key} arrived, and was not to`);
     return problems;
+  }
+
+  /** As it is now, for a test that goes back to this moment. */
+  copy(): Ledger {
+    const copy = new Ledger();
+    for (const [token, submission] of this.submissions) copy.submissions.set(token, { ...submission });
+    copy.remoteArrivals.push(...this.remoteArrivals);
+    copy.exchanges.push(...this.exchanges);
+    for (const [account, copies] of this.#copies) copy.#copies.set(account, new Map(copies));
+    return copy;
   }
 
   /** Figures for the test's last line. */
@@ -164,6 +180,8 @@ export class Ledger {
   }
 }
 
+const mostCopies = ({ acknowledged, unanswered, underWay }: Submission): number =>
+  acknowledged + unanswered + underWay;
 function told({ letter, acknowledged, unanswered, refused, recipients }: Submission): string {
   return `${letter.token} (250: ${acknowledged}, no answer: ${unanswered}, refused: ${refused}) for ${recipients.join(", ")}`;
 }

@@ -3,6 +3,7 @@
  * messages out of the queue. What they know is kept here between one server process and the next.
  */
 import { connectAdmin } from "../../mailserver-runtime/admin/client.ts";
+import type { Directories } from "../../mailserver-runtime/settings/directories.ts";
 import { AccountModel, type Depth } from "./account-model.ts";
 import { workOnAccount } from "./imap-load.ts";
 import { Ledger, now, type Submission } from "./ledger.ts";
@@ -15,9 +16,39 @@ const STRANGERS = 2;
 /** Accounts somebody works on; the others' mail is only looked at after each start. */
 const WORKED_ON = ACCOUNTS.slice(0, 2);
 
+/** What all clients together were told until some moment. */
+export class Knowledge {
+  readonly ledger: Ledger;
+  readonly models: ReadonlyMap<string, AccountModel>;
+
+  constructor(
+    ledger = new Ledger(),
+    models: Iterable<AccountModel> = ACCOUNTS.map((account) => new AccountModel(account)),
+  ) {
+    this.ledger = ledger;
+    this.models = new Map([...models].map((model) => [model.address, model]));
+  }
+  copy(): Knowledge {
+    return new Knowledge(
+      this.ledger.copy(),
+      [...this.models.values()].map((model) => model.copy()),
+    );
+  }
+
+  /** Compares every account with what its clients know; resolves with the contradictions. */
+  async compare(server: RunningServer, depth: Depth): Promise<string[]> {
+    const problems: string[] = [];
+    for (const model of this.models.values()) {
+      const client = await ImapClient.open(server.port("imaps"), model.address, PASSWORD);
+      problems.push(...(await model.reconcile(client, this.ledger, depth)));
+      client.wire.end();
+    }
+    return [...problems, ...this.ledger.localProblems()];
+  }
+}
+
 export class MixedLoad {
-  readonly ledger = new Ledger();
-  readonly models = new Map(ACCOUNTS.map((account) => [account as string, new AccountModel(account)]));
+  readonly known = new Knowledge();
   readonly #random: Random;
   readonly #again: Submission[][] = Array.from({ length: STRANGERS + 1 }, () => []);
   #tokens = 0;
@@ -29,7 +60,8 @@ export class MixedLoad {
 
   /** Works until `isOver` or the server's death, whichever comes first. Rejects when somebody was told something wrong. */
   async run(server: RunningServer, site: Site, isOver: () => boolean): Promise<void> {
-    const { ledger, newToken } = this;
+    const { newToken } = this;
+    const { ledger, models } = this.known;
     const workers: (() => Promise<void>)[] = [];
     for (let at = 0; at < STRANGERS; at++)
       workers.push(async () => {
@@ -50,7 +82,7 @@ export class MixedLoad {
           ledger,
           newToken,
           random: this.#random.fork(),
-          model: this.models.get(account)!,
+          model: models.get(account)!,
         };
         await workOnAccount(load, isOver).finally(() => client.wire.end());
       });
@@ -72,10 +104,11 @@ export class MixedLoad {
         const token = /^hold-([^@]+)/.exec(waiting?.to[0] ?? "")?.[1];
         if (waiting === undefined || token === undefined) continue;
         const askedAt = now();
+        const submission = this.known.ledger.submissions.get(token)!;
+        submission.removedAt = Number.POSITIVE_INFINITY;
         await admin.ask(JSON.stringify({ operation: "queue.delete", request: { id: waiting.id } }));
-        const submission = this.ledger.submissions.get(token)!;
         submission.removedAt = now();
-        this.ledger.exchanges.push({
+        this.known.ledger.exchanges.push({
           what: "removed",
           token,
           port: 0,
@@ -89,23 +122,12 @@ export class MixedLoad {
       admin.close();
     }
   }
-
-  /** Compares every account with what its clients know; resolves with the contradictions. */
-  async account(server: RunningServer, depth: Depth): Promise<string[]> {
-    const problems: string[] = [];
-    for (const model of this.models.values()) {
-      const client = await ImapClient.open(server.port("imaps"), model.address, PASSWORD);
-      problems.push(...(await model.reconcile(client, this.ledger, depth)));
-      client.wire.end();
-    }
-    return [...problems, ...this.ledger.localProblems()];
-  }
 }
 
 /** Waits until the queue is empty. */
-export async function drained(site: Site, withinMs: number): Promise<boolean> {
+export async function drained({ run }: Directories, withinMs: number): Promise<boolean> {
   for (const deadline = Date.now() + withinMs; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
-    const admin = await connectAdmin(site.directories.run);
+    const admin = await connectAdmin(run);
     try {
       if (admin !== undefined && (await queued(admin)).length === 0) return true;
       if (Date.now() > deadline) return false;

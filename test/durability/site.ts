@@ -27,6 +27,8 @@ export interface StartOptions {
   /** A program and its arguments, which runs the server: strace, unshare. */
   readonly under?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another directory than the site's own: a copy of it. */
+  readonly root?: string;
   /** Told as soon as there is a process. */
   readonly onSpawn?: (kill: () => Promise<void>) => void;
 }
@@ -45,14 +47,16 @@ export interface Site {
   readonly incarnation: number;
   /** Rejects when the process ends before it listens. */
   start(options?: StartOptions): Promise<RunningServer>;
-  /** Mail for "hold-…" is put off by the receiver until this is called. */
-  releaseHeld(): void;
+  /** Mail for "hold-…" is put off by the receiver, or no longer. */
+  setHolding(holding: boolean): void;
+  /** Where the receiver writes down from now on what it gets. */
+  writeInto(ledger: Ledger): void;
   close(): Promise<void>;
 }
 
 export async function openSite(
   root: string,
-  ledger: Ledger,
+  firstLedger: Ledger,
   settings: Partial<SettingsInput> = {},
 ): Promise<Site> {
   const directories = directoriesBelow(root);
@@ -61,6 +65,7 @@ export async function openSite(
   const running = new Set<ChildProcess>();
   let incarnation = 0;
   let holding = true;
+  let ledger = firstLedger;
   const sink = await receiver();
   await fs.writeFile(
     `${world}/sink.test.zone`,
@@ -120,12 +125,15 @@ export async function openSite(
     get incarnation() {
       return incarnation;
     },
-    releaseHeld() {
-      holding = false;
+    setHolding(next) {
+      holding = next;
     },
-    async start({ under = [], env = {}, onSpawn } = {}) {
+    writeInto(next) {
+      ledger = next;
+    },
+    async start({ under = [], env = {}, root: served = root, onSpawn } = {}) {
       incarnation += 1;
-      const [program, ...args] = [...under, process.execPath, MAIN, "--root", root, "--log-to-stdout"];
+      const [program, ...args] = [...under, process.execPath, MAIN, "--root", served, "--log-to-stdout"];
       const child = spawn(program!, args, {
         stdio: ["ignore", "pipe", "pipe"],
         // A group of its own, so that it can be killed with all it has started.

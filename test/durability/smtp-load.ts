@@ -116,11 +116,13 @@ export async function send(load: SmtpLoad, submission: Submission, how: "DATA" |
     throw error;
   }
   const askedAt = now();
+  submission.underWay += 1;
   client.wire.write(how === "DATA" ? Buffer.concat([text, Buffer.from(".\r\n")]) : bdat(text));
   try {
     let answer = await client.reply();
     // The first chunk's answer.
     if (how === "BDAT" && answer.startsWith("250")) answer = await client.reply();
+    submission.underWay -= 1;
     if (!answer.startsWith("250")) return refuse(submission, answer);
     submission.acknowledged += 1;
     const exchange = {
@@ -134,6 +136,7 @@ export async function send(load: SmtpLoad, submission: Submission, how: "DATA" |
     return answer;
   } catch (error) {
     if (error instanceof ConnectionLost) {
+      submission.underWay -= 1;
       submission.unanswered += 1;
       load.again.push(submission);
     }
