@@ -16,7 +16,7 @@ import { serveImap } from "./imap/serve.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import type { OutboundQueue } from "./queue/queue.ts";
-import { senderRefusal } from "./routing/routing.ts";
+import { senderRefusal } from "./routing/access.ts";
 import type { Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
 import type { SmtpServices } from "./smtp/services.ts";

@@ -5,30 +5,35 @@
  * same address, and the line is named as a problem. A removed mailbox (tombstone) gives way to a DMS line.
  * A domain is hosted when it is declared, or when an account or an alias is in it. An alias or target
  * without a domain is at the server's own name, as in Postfix.
+ *
+ * What is long (accounts, aliases) is gone through with turns for the event loop (pace.ts).
  */
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
 import { InvalidAddress, mailAddress, mailDomain } from "./address.ts";
+import { collectAccounts } from "./collect-accounts.ts";
+import { collectAliases, collisionProblems, qualified } from "./collect-aliases.ts";
+import { collectBackupDomains } from "./collect-backup.ts";
+import { collectCopies } from "./collect-copies.ts";
+import { collectDomains } from "./collect-domains.ts";
 import { collectDkimKeys } from "./dkim-keys.ts";
-import { ACCOUNTS_FILE } from "./dms/accounts.ts";
+import { type AccessLine, RECEIVE_ACCESS_FILE, SEND_ACCESS_FILE } from "./dms/access.ts";
+import { LOCAL_ALIASES_FILE } from "./dms/local-aliases.ts";
 import { MASTERS_FILE } from "./dms/masters.ts";
-import { QUOTAS_FILE } from "./dms/quotas.ts";
 import { REGEXP_FILE } from "./dms/regexp.ts";
-import { VIRTUAL_FILE } from "./dms/virtual.ts";
+import type { PostfixEffects } from "./postfix/effects.ts";
 import { firstProblems } from "./problems.ts";
-import { collectSenderRelays, collectStackRelays, relayVariableProblems } from "./relays.ts";
+import { collectRelays } from "./relays.ts";
 import type {
-  Account,
+  AccessEntry,
   Alias,
   ConfigurationProblem,
   DkimKey,
-  Domain,
   MasterUser,
   Origin,
   Snapshot,
 } from "./snapshot.ts";
 import type { Sources } from "./sources.ts";
-import { stackPath } from "./stack/files.ts";
 
 /** The values of the sources: what the files hold, last good content where one is broken. */
 export type SourceValues = { readonly [K in keyof Sources]: Sources[K]["value"] };
@@ -38,16 +43,19 @@ export interface CompileInput {
   readonly directories: Directories;
   readonly settings: Settings;
   readonly values: SourceValues;
+  /** What postfix-main.cf comes to. */
+  readonly postfix: PostfixEffects;
   /** Problems of the files themselves; those between files are added. */
   readonly problems: readonly ConfigurationProblem[];
 }
 
-export function compileSnapshot(input: CompileInput): Snapshot {
-  const { values, settings } = input;
-  const problems: ConfigurationProblem[] = relayVariableProblems(input);
-  const accounts = collectAccounts(input, problems);
-  const aliases = collectAliases(input, problems);
-  const domains = collectDomains(values, accounts, aliases);
+export async function compileSnapshot(input: CompileInput): Promise<Snapshot> {
+  const { values, settings, postfix } = input;
+  const problems: ConfigurationProblem[] = [];
+  const accounts = await collectAccounts(input, problems);
+  const aliases = await collectAliases(input, problems);
+  problems.push(...(await collisionProblems(aliases, accounts)));
+  const domains = await collectDomains(input, accounts, aliases);
   const dkim = collectDkimKeys(input, (name) => domains.has(name), problems);
   const masters = new Map<string, MasterUser>(
     values.masters.map(({ name, passwordHash, line }) => [
@@ -55,6 +63,7 @@ export function compileSnapshot(input: CompileInput): Snapshot {
       { name, passwordHash, origin: setup(MASTERS_FILE, line) },
     ]),
   );
+  const patterns = [...values.regexp.map((line) => ({ ...line, file: REGEXP_FILE })), ...postfix.patterns];
   return Object.freeze<Snapshot>({
     generation: input.generation,
     settings,
@@ -65,21 +74,24 @@ export function compileSnapshot(input: CompileInput): Snapshot {
     accountCount: accounts.size,
     alias: (address) => aliases.get(address) ?? aliases.get(canonical(aliasName, address)),
     aliases: () => aliases.values(),
-    regexpAliases: values.regexp.map(({ pattern, targets, line }) => ({
+    regexpAliases: patterns.map(({ pattern, targets, file, line }) => ({
       pattern,
       targets: targets.map((target) => qualified(target, settings)),
-      origin: setup(REGEXP_FILE, line),
+      origin: setup(file, line),
     })),
-    refusedSenders: new Set(values.sendAccess.map(({ address }) => address)),
-    refusedRecipients: new Set(values.receiveAccess.map(({ address }) => address)),
+    refusedSenders: accessList(values.sendAccess, SEND_ACCESS_FILE),
+    refusedRecipients: accessList(values.receiveAccess, RECEIVE_ACCESS_FILE),
     dkimKeys: (domain) => dkim.get(domain) ?? dkim.get(canonical(mailDomain, domain)) ?? noKeys,
     masters,
-    localAliases: new Map(values.localAliases.map(({ name, targets }) => [name, targets])),
-    stackRelays: collectStackRelays(input),
-    senderRelays: collectSenderRelays(input, problems),
-    relayLogins: new Map(
-      values.relayLogins.map(({ key, user, password }) => [key, { user, password }] as const),
+    localAliases: new Map<string, Pick<Alias, "targets" | "origin">>(
+      values.localAliases.map(({ name, targets, line }) => [
+        name,
+        { targets, origin: setup(LOCAL_ALIASES_FILE, line) },
+      ]),
     ),
+    backupDomains: collectBackupDomains(input, (name) => domains.has(name), problems),
+    copies: collectCopies(input, problems),
+    ...collectRelays(input, problems),
     problems: [...input.problems, ...firstProblems(problems, MOST_PROBLEMS)],
   });
 }
@@ -89,114 +101,17 @@ const MOST_PROBLEMS = 100;
 
 const noKeys: readonly DkimKey[] = [];
 
-function collectAccounts(
-  { values, settings }: CompileInput,
-  problems: ConfigurationProblem[],
-): Map<string, Account> {
-  const accounts = new Map<string, Account>();
-  const quotas = new Map(values.quotas.map((quota) => [quota.address, quota]));
-  for (const object of values.stackMailboxes.values()) {
-    const path = stackPath("mailboxes", object.address);
-    accounts.set(object.address, {
-      address: object.address,
-      domain: object.address.slice(object.address.lastIndexOf("@") + 1),
-      passwordHash: object.passwordHash,
-      enabled: object.enabled,
-      // The stack's 0 says "none of its own", so the default holds.
-      quotaBytes: object.quotaBytes || settings.mailbox.sizeLimit,
-      displayName: object.displayName,
-      origin: { file: path, line: 1, owner: "stack", urn: object.owner },
-    });
-  }
-  for (const { address, domain, passwordHash, extra, line } of values.accounts) {
-    const present = accounts.get(address);
-    if (present?.enabled) {
-      problems.push(stackWins(ACCOUNTS_FILE, line, address, present.origin));
-      continue;
-    }
-    accounts.set(address, {
+function accessList(lines: readonly AccessLine[], file: string): ReadonlyMap<string, AccessEntry> {
+  return new Map(
+    lines.map(({ address, action, refusal, line }) => [
       address,
-      domain,
-      passwordHash,
-      enabled: true,
-      quotaBytes: quotas.get(address)?.bytes ?? settings.mailbox.sizeLimit,
-      extraFields: extra,
-      origin: setup(ACCOUNTS_FILE, line),
-    });
-  }
-  for (const { address, line } of values.quotas) {
-    const owner = accounts.get(address);
-    if (owner?.origin.owner === "stack" && owner.enabled)
-      problems.push(stackWins(QUOTAS_FILE, line, address, owner.origin));
-  }
-  return accounts;
-}
-
-function collectAliases(
-  { values, settings }: CompileInput,
-  problems: ConfigurationProblem[],
-): Map<string, Alias> {
-  const aliases = new Map<string, Alias>();
-  for (const { address, targets, owner } of values.stackAliases.values()) {
-    const origin: Origin = { file: stackPath("aliases", address), line: 1, owner: "stack", urn: owner };
-    aliases.set(address, { address, targets, origin });
-  }
-  for (const { address: written, targets, line } of values.virtual) {
-    const address = qualified(written, settings);
-    const present = aliases.get(address);
-    if (present !== undefined) {
-      problems.push(stackWins(VIRTUAL_FILE, line, address, present.origin));
-      continue;
-    }
-    aliases.set(address, {
-      address,
-      targets: targets.map((target) => qualified(target, settings)),
-      origin: setup(VIRTUAL_FILE, line),
-    });
-  }
-  return aliases;
-}
-
-function collectDomains(
-  values: SourceValues,
-  accounts: ReadonlyMap<string, Account>,
-  aliases: ReadonlyMap<string, Alias>,
-): Map<string, Domain> {
-  const domains = new Map<string, Domain>();
-  for (const { domain, owner } of values.stackDomains.values())
-    domains.set(domain, {
-      name: domain,
-      origin: { file: stackPath("domains", domain), line: 1, owner: "stack", urn: owner },
-    });
-  const host = (name: string, origin: Origin) => {
-    if (!domains.has(name)) domains.set(name, { name, origin });
-  };
-  for (const account of accounts.values()) if (account.enabled) host(account.domain, account.origin);
-  // A bare name in postfix-virtual.cf makes no domain hosted; only written domains do.
-  const written = new Set(
-    values.virtual.filter(({ address }) => address.includes("@")).map(({ line }) => line),
+      { action, ...(refusal && { refusal }), origin: setup(file, line) },
+    ]),
   );
-  for (const alias of aliases.values())
-    if (alias.origin.owner === "stack" || written.has(alias.origin.line))
-      host(alias.address.slice(alias.address.lastIndexOf("@") + 1), alias.origin);
-  return domains;
-}
-
-/** A name without a domain is at the server's own name (Postfix's myorigin). */
-function qualified(name: string, settings: Settings): string {
-  return name.includes("@") ? name : `${name}@${settings.hostname.toLowerCase()}`;
 }
 
 function setup(file: string, line: number): Origin {
   return { file, line, owner: "setup" };
-}
-
-function stackWins(file: string, line: number, address: string, origin: Origin): ConfigurationProblem {
-  return {
-    file,
-    line,
-    reason: `${address} is declared by the stack (${origin.urn}), which wins; delete this line, or remove the resource from the stack`,
-  };
 }
 
 function aliasName(text: string): string {

@@ -313,3 +313,81 @@ function cpuMs(since: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(since);
   return Math.round((user + system) / 1000);
 }
+
+test("postfix-main.cf lies over the environment and under the stack, and its tables are looked at again", async () => {
+  await put("postfix-accounts.cf", `ann@example.org|${hash}\n`);
+  await put("extra.cf", "info@example.org ann@example.org\n");
+  await put(
+    "postfix-main.cf",
+    "message_size_limit = 2000000\nvirtual_alias_maps = texthash:/tmp/docker-mailserver/extra.cf\nmynetworks = 10.0.0.0/8\n",
+  );
+  const configuration = await opened({ env: { POSTFIX_MESSAGE_SIZE_LIMIT: "1000000" } });
+  const first = configuration.current();
+  assert.equal(first.settings.message.sizeLimit, 2_000_000);
+  assert.equal(first.alias("info@example.org")?.origin.file, "extra.cf");
+  assert.deepEqual(
+    first.problems.map(({ file, line }) => `${file}:${line}`),
+    ["postfix-main.cf:3"],
+  );
+  await put("extra.cf", "sales@example.org ann@example.org\n");
+  const second = await configuration.reload();
+  assert.ok(second.alias("sales@example.org"));
+  assert.equal(second.alias("info@example.org"), undefined);
+  await put("stack/settings.json", {
+    owner: "urn:s",
+    settings: { hostname: "mail.example.org", message: { sizeLimit: 3_000_000 } },
+  });
+  assert.equal((await configuration.reload()).settings.message.sizeLimit, 3_000_000);
+});
+
+test("An alias that its own account keeps from working is named; one that names the account is meant", async () => {
+  await put("postfix-accounts.cf", `ann@example.org|${hash}\nbob@example.org|${hash}\n`);
+  await put(
+    "postfix-virtual.cf",
+    "ann@example.org bob@example.org\nbob@example.org Bob@example.org,x@away.test\n",
+  );
+  const { problems } = (await opened()).current();
+  assert.equal(problems.length, 1);
+  assert.equal(`${problems[0]?.file}:${problems[0]?.line}`, "postfix-virtual.cf:1");
+  assert.match(problems[0]?.reason ?? "", /is an account, too \(postfix-accounts\.cf:1\)/);
+});
+
+test("100,000 accounts are read without keeping the event loop for more than 50 ms", async (t) => {
+  const lines = Array.from(
+    { length: 100_000 },
+    (_, index) => `user${index}@d${index % 500}.example|{SHA512-CRYPT}$6$${"s".repeat(16)}$${"h".repeat(86)}`,
+  );
+  await put("postfix-accounts.cf", `${lines.join("\n")}\n`);
+  await put(
+    "postfix-virtual.cf",
+    lines
+      .map((_, index) => `a${index}@d${index % 500}.example user${index}@d${index % 500}.example\n`)
+      .join(""),
+  );
+  const configuration = await opened();
+  // Processor time and not the clock's: what other processes of a busy machine take is not this one's work.
+  const used = () => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  const pieces: number[] = [];
+  for (const left of [1, 2, 3]) {
+    await put("postfix-accounts.cf", `${lines.slice(left).join("\n")}\n`);
+    let longest = 0;
+    let last = used();
+    let turn = setImmediate(function look() {
+      longest = Math.max(longest, used() - last);
+      last = used();
+      turn = setImmediate(look);
+    });
+    const began = performance.now();
+    const { accountCount } = await configuration.reload();
+    clearImmediate(turn);
+    assert.equal(accountCount, 100_000 - left);
+    pieces.push(longest);
+    const seconds = (performance.now() - began) / 1000;
+    t.diagnostic(`read in ${seconds.toFixed(2)} s, longest piece of work ${longest.toFixed(0)} ms`);
+  }
+  // A full collection of garbage may fall into one of them.
+  assert.ok(Math.min(...pieces) < 50, `${pieces} ms in one piece`);
+});

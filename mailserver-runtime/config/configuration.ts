@@ -15,6 +15,7 @@ import { environmentSettings, mergedSettings } from "../settings/environment.ts"
 import { parseSettings } from "../settings/parse.ts";
 import type { Settings } from "../settings/schema.ts";
 import { compileSnapshot, type SourceValues } from "./compile.ts";
+import { firstProblems } from "./problems.ts";
 import type { Configuration, ConfigurationProblem, Snapshot } from "./snapshot.ts";
 import { type Sources, sourcesOf, watched } from "./sources.ts";
 import { STACK_SETTINGS } from "./stack/files.ts";
@@ -29,6 +30,9 @@ export interface ConfigurationOptions {
   /** Looks at the files this often where the kernel's events do not come; default DMS_CONFIG_POLL or 2 s. */
   readonly pollMs?: number;
 }
+
+/** Of postfix-main.cf; more are counted, not told. */
+const MOST_PROBLEMS = 100;
 
 /** The settings cannot be used and there are no earlier ones to keep; the message names file and key. */
 export class UnusableSettings extends Error {
@@ -61,26 +65,32 @@ export async function openConfiguration(
     let changed = snapshot === undefined || back;
     for (const source of Object.values(sources)) changed = (await source.refresh()) || changed;
     if (snapshot !== undefined && !changed) return snapshot;
-    const settingsProblems = readSettings();
-    const next = compileSnapshot({
+    const postfix = sources.postfixMain.value(String(environment.values.hostname ?? hostname()));
+    const settingsProblems = readSettings(postfix.settings);
+    const next = await compileSnapshot({
       generation: (snapshot?.generation ?? 0) + 1,
       directories,
       settings: settings!,
       values: valuesOf(sources),
-      problems: [...settingsProblems, ...Object.values(sources).flatMap(({ problems }) => problems)],
+      postfix,
+      problems: [
+        ...settingsProblems,
+        ...firstProblems(postfix.problems, MOST_PROBLEMS),
+        ...Object.values(sources).flatMap(({ problems }) => problems),
+      ],
     });
     return swap(next);
   }
 
-  function readSettings(): ConfigurationProblem[] {
+  function readSettings(ofPostfix: object): ConfigurationProblem[] {
     const problems: ConfigurationProblem[] = environment.problems.map(({ variable, reason }) => ({
       file: "environment",
       line: 0,
       reason: `${variable}: ${reason}`,
     }));
     const own = { hostname: hostname() };
-    const declared = mergedSettings(mergedSettings(own, environment.values), sources.stackSettings.value);
-    const parsed = parseSettings(declared);
+    const under = mergedSettings(mergedSettings(own, environment.values), ofPostfix);
+    const parsed = parseSettings(mergedSettings(under, sources.stackSettings.value));
     if (parsed.ok) settings = parsed.settings;
     else problems.push(...parsed.problems.map(({ reason }) => ({ file: STACK_SETTINGS, line: 0, reason })));
     if (settings === undefined || (snapshot === undefined && sources.stackSettings.problems.length > 0))

@@ -1,11 +1,30 @@
-/** Relays as the configuration declares them: the stack's objects, and the lines of postfix-relaymap.cf that they leave. */
+/** Relays as the configuration declares them: the stack's objects, and the lines of files that they leave. */
 import type { CompileInput } from "./compile.ts";
 import { parseRelayHost, RELAYMAP_FILE } from "./dms/relays.ts";
-import type { ConfigurationProblem, SenderRelay, StackRelay } from "./snapshot.ts";
+import type { ConfigurationProblem, RelayLogin, SenderRelay, Snapshot, StackRelay } from "./snapshot.ts";
 import { stackPath } from "./stack/files.ts";
+import { stackWins } from "./stack-wins.ts";
+
+/** Everything that a snapshot says about relays. */
+export function collectRelays(
+  input: Pick<CompileInput, "values" | "settings" | "postfix">,
+  problems: ConfigurationProblem[],
+): Pick<Snapshot, "stackRelays" | "senderRelays" | "recipientRelays" | "relayLogins"> {
+  problems.push(...variableProblems(input));
+  const { values, postfix } = input;
+  const logins = new Map<string, RelayLogin>();
+  for (const { key, user, password } of [...values.relayLogins, ...postfix.logins])
+    if (!logins.has(key)) logins.set(key, { user, password });
+  return {
+    stackRelays: stackRelays(input),
+    senderRelays: senderRelays(input, problems),
+    recipientRelays: postfix.transports,
+    relayLogins: logins,
+  };
+}
 
 /** In the order of their names, so that two rules that speak of the same mail always meet in one way. */
-export function collectStackRelays({ values }: Pick<CompileInput, "values">): readonly StackRelay[] {
+function stackRelays({ values }: Pick<CompileInput, "values">): readonly StackRelay[] {
   return [...values.stackRelays.values()]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, match, relay, owner }) => {
@@ -23,31 +42,29 @@ export function collectStackRelays({ values }: Pick<CompileInput, "values">): re
     });
 }
 
-/** Lines of postfix-relaymap.cf by sender; one that the stack speaks of, too, is a problem and does not count. */
-export function collectSenderRelays(
-  { values }: Pick<CompileInput, "values">,
+/** Lines by sender; one that the stack speaks of, too, is a problem and does not count. */
+function senderRelays(
+  { values, postfix }: Pick<CompileInput, "values" | "postfix">,
   problems: ConfigurationProblem[],
 ): ReadonlyMap<string, SenderRelay> {
-  const declared = new Map<string, string>();
-  for (const { match, owner } of values.stackRelays.values()) {
-    for (const sender of match.senders) declared.set(sender, owner);
-    for (const domain of match.senderDomains) declared.set(`@${domain}`, owner);
+  const declared = new Map<string, StackRelay["origin"]>();
+  for (const { match, origin } of stackRelays({ values })) {
+    for (const sender of match.senders) declared.set(sender, origin);
+    for (const domain of match.senderDomains) declared.set(`@${domain}`, origin);
   }
   const relays = new Map<string, SenderRelay>();
-  for (const { sender, relay, line } of values.relaymap) {
-    const owner = declared.get(sender);
-    if (owner !== undefined) {
-      const reason = `the relay of ${sender} is declared by the stack (${owner}), which wins; delete this line, or remove the resource from the stack`;
-      problems.push({ file: RELAYMAP_FILE, line, reason });
-      continue;
-    }
-    relays.set(sender, { sender, relay, origin: { file: RELAYMAP_FILE, line, owner: "setup" } });
+  const lines = [...values.relaymap.map((line) => ({ ...line, file: RELAYMAP_FILE })), ...postfix.relays];
+  for (const { sender, relay, line, file } of lines) {
+    const origin = declared.get(sender);
+    if (origin !== undefined) problems.push(stackWins(file, line, `the relay of ${sender}`, origin));
+    else if (!relays.has(sender))
+      relays.set(sender, { sender, relay, origin: { file, line, owner: "setup" } });
   }
   return relays;
 }
 
 /** What is wrong with RELAY_HOST and its kin. */
-export function relayVariableProblems({ settings }: Pick<CompileInput, "settings">): ConfigurationProblem[] {
+function variableProblems({ settings }: Pick<CompileInput, "settings">): ConfigurationProblem[] {
   const { host, user, password, defaultHost } = settings.relay;
   const problems: ConfigurationProblem[] = [];
   const add = (variable: string, reason: string) =>

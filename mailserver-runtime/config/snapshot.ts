@@ -22,18 +22,28 @@ export interface Snapshot {
   aliases(): Iterable<Alias>;
   readonly regexpAliases: readonly RegexpAlias[];
   /** Sender and recipient addresses an administrator has refused (postfix-send-access.cf, postfix-receive-access.cf). */
-  readonly refusedSenders: ReadonlySet<string>;
-  readonly refusedRecipients: ReadonlySet<string>;
+  readonly refusedSenders: ReadonlyMap<string, AccessEntry>;
+  readonly refusedRecipients: ReadonlyMap<string, AccessEntry>;
   /** Signing keys of a domain, current first; the key's text is read at use, it never travels in a snapshot's JSON. */
   dkimKeys(domain: string): readonly DkimKey[];
   /** Master users by name (dovecot-masters.cf): `user@domain*name` logs in to the user's mail with the master's password. */
   readonly masters?: ReadonlyMap<string, MasterUser>;
   /** Aliases of the machine's own users by lower-case name (postfix-aliases.cf). */
-  readonly localAliases?: ReadonlyMap<string, readonly string[]>;
+  readonly localAliases?: ReadonlyMap<string, Pick<Alias, "targets" | "origin">>;
+  /** Domains that this host is a backup MX for, by name; a hosted domain is never among them. */
+  readonly backupDomains?: ReadonlyMap<string, BackupMx>;
+  /** Who gets copies of which mail. */
+  readonly copies?: CopyTable;
   /** Relays that the stack declares. */
   readonly stackRelays?: readonly StackRelay[];
   /** Which host takes the mail of a sender: keys `user@domain` before `@domain` (postfix-relaymap.cf). */
   readonly senderRelays?: ReadonlyMap<string, SenderRelay>;
+  /** Which host takes the mail for a recipient domain (transport_maps of postfix-main.cf); undefined: its MX. */
+  readonly recipientRelays?: readonly {
+    readonly domain: string;
+    readonly relay: SenderRelay["relay"];
+    readonly origin: Origin;
+  }[];
   /** Logins at relays: keys `user@domain`, `@domain`, `[host]:port` in this order (postfix-sasl-password.cf). */
   readonly relayLogins?: ReadonlyMap<string, RelayLogin>;
   /** What is wrong in the files now; the last good content of such a file stays in force. */
@@ -108,6 +118,30 @@ export interface RelayLogin {
 export interface Alias {
   readonly address: string;
   readonly targets: readonly string[];
+  readonly origin: Origin;
+}
+/** What the access lists say about a pattern. */
+export interface AccessEntry {
+  readonly action: "reject" | "accept";
+  readonly refusal?: { readonly code: number; readonly status: string; readonly text: string };
+  readonly origin: Origin;
+}
+export interface BackupMx {
+  readonly name: string;
+  /** Canonical addresses that are taken; undefined: all of the domain. */
+  readonly recipients: ReadonlySet<string> | undefined;
+  /** How long its mail waits in the queue. */
+  readonly lifetimeSeconds: number;
+  readonly origin: Origin;
+}
+/** Who gets copies: of every message, by sender, by recipient; keys are addresses or `@domain`. */
+export interface CopyTable {
+  readonly always: readonly CopyTarget[];
+  readonly bySender: ReadonlyMap<string, readonly CopyTarget[]>;
+  readonly byRecipient: ReadonlyMap<string, readonly CopyTarget[]>;
+}
+export interface CopyTarget {
+  readonly to: string;
   readonly origin: Origin;
 }
 export interface RegexpAlias {

@@ -3,10 +3,12 @@
  * content stays when what is there now cannot be understood.
  */
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { Parsed } from "./dms/lines.ts";
+import type { LineParser, LineProblem, Parsed } from "./dms/lines.ts";
 import { UNFINISHED } from "./durable-file.ts";
+import { paced } from "./pace.ts";
 import { firstProblems } from "./problems.ts";
 import type { ConfigurationProblem } from "./snapshot.ts";
 
@@ -20,6 +22,8 @@ export interface Source<T> {
 
 /** Larger files are not configuration: reading one would fill memory. */
 const LARGEST_FILE = 256 * 1024 * 1024;
+/** Smaller ones are read at once: the way through the thread pool takes longer. */
+const SMALL_FILE = 64 * 1024;
 /** More of one source are counted, not told. */
 const MOST_PROBLEMS = 50;
 /** So many files are looked at before the event loop gets a turn. */
@@ -31,7 +35,7 @@ const nothing: Parsed<never> = { entries: [], problems: [] };
 export function lineSource<Entry>(
   config: string,
   file: string,
-  parse: (text: string) => Parsed<Entry>,
+  parse: LineParser<Entry>,
 ): Source<readonly Entry[]> {
   let signature = "never read";
   let good = false;
@@ -47,7 +51,7 @@ export function lineSource<Entry>(
     async refresh() {
       const now = look(join(config, file));
       if (now.signature === signature) return false;
-      const read = now.stats === undefined ? nothing : parseFile(join(config, file), now.stats, parse);
+      const read = now.stats === undefined ? nothing : await parseFile(join(config, file), now.stats, parse);
       signature = now.signature;
       problems = firstProblems(read.problems, MOST_PROBLEMS).map(({ line, reason }) => ({
         file,
@@ -59,6 +63,34 @@ export function lineSource<Entry>(
       // A missing file is no version: what comes after it is judged as the first one is.
       if (now.stats === undefined) good = false;
       else good ||= read.problems.length === 0;
+      return true;
+    },
+  };
+}
+
+/** A file that says nothing to this server but what each of its lines would need instead. */
+export function problemSource(
+  config: string,
+  file: string,
+  judge: (text: string) => readonly LineProblem[],
+): Source<undefined> {
+  let signature = "never read";
+  let problems: readonly ConfigurationProblem[] = [];
+  return {
+    value: undefined,
+    get problems() {
+      return problems;
+    },
+    async refresh() {
+      const now = look(join(config, file));
+      if (now.signature === signature) return false;
+      signature = now.signature;
+      try {
+        const found = now.stats === undefined ? [] : judge(readText(join(config, file), now.stats));
+        problems = firstProblems(found, MOST_PROBLEMS).map((one) => ({ file, ...one }));
+      } catch (error) {
+        problems = [{ file, line: 0, reason: reasonOf(error) }];
+      }
       return true;
     },
   };
@@ -168,32 +200,48 @@ export function namesIn(folder: string): string[] {
   }
 }
 
-interface Look {
+export interface Look {
   readonly signature: string;
   readonly stats: Stats | undefined;
 }
 
 /** A file that is replaced has another inode; one that is written into has another time or size. */
-function look(path: string): Look {
+export function look(path: string): Look {
   // Synchronous on purpose: a stat of a cached inode takes microseconds, its way through the thread pool ten times that.
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return { signature: "absent", stats: undefined };
   return { signature: `${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`, stats };
 }
 
-function parseFile<Entry>(path: string, stats: Stats, parse: (text: string) => Parsed<Entry>): Parsed<Entry> {
+async function parseFile<Entry>(
+  path: string,
+  stats: Stats,
+  parse: LineParser<Entry>,
+): Promise<Parsed<Entry>> {
   try {
-    return parse(readText(path, stats));
+    return await paced(parse.steps(await readTextLater(path, stats)));
   } catch (error) {
     return { entries: [], problems: [{ line: 0, reason: reasonOf(error) }] };
   }
 }
 
-function readText(path: string, stats: Stats): string {
+/** The same without keeping the event loop while the disk works: for files that may be large. */
+async function readTextLater(path: string, stats: Stats): Promise<string> {
+  if (stats.size < SMALL_FILE) return readText(path, stats);
+  checkSize(stats);
+  return readFile(path, "utf8");
+}
+
+/** @throws {Error} for what is no file, or too large to be configuration */
+export function readText(path: string, stats: Stats): string {
+  checkSize(stats);
+  return readFileSync(path, "utf8");
+}
+
+function checkSize(stats: Stats): void {
   if (!stats.isFile()) throw new Error("this is not a file");
   if (stats.size > LARGEST_FILE)
     throw new Error(`the file has ${stats.size} bytes, more than ${LARGEST_FILE}`);
-  return readFileSync(path, "utf8");
 }
 
 function reasonOf(error: unknown): string {

@@ -11,7 +11,11 @@ import { parseRegexp, REGEXP_FILE } from "./dms/regexp.ts";
 import { parseRelayLogins, parseRelaymap, RELAYMAP_FILE, SASL_PASSWORD_FILE } from "./dms/relays.ts";
 import { RSPAMD_DKIM_FOLDER } from "./dms/rspamd-dkim.ts";
 import { parseVirtual, VIRTUAL_FILE } from "./dms/virtual.ts";
-import { fileSource, folderSource, lineSource, type Source } from "./source.ts";
+import { DOVECOT_FILE, dovecotProblems } from "./postfix/dovecot-conf.ts";
+import { MAIN_CF_FILE } from "./postfix/main-cf.ts";
+import { MASTER_CF_FILE, masterCfProblems } from "./postfix/master-cf.ts";
+import { postfixSource } from "./postfix/source.ts";
+import { fileSource, folderSource, lineSource, problemSource, type Source } from "./source.ts";
 import { BrokenStackFile, parseStackObject, STACK_SETTINGS } from "./stack/files.ts";
 import { type StackKind, stackFileName, stackNames } from "./stack/objects.ts";
 
@@ -30,6 +34,9 @@ export function sourcesOf({ config }: Directories) {
     relayLogins: lineSource(config, SASL_PASSWORD_FILE, parseRelayLogins),
     keyTable: lineSource(config, KEY_TABLE_FILE, parseKeyTable),
     signingTable: lineSource(config, SIGNING_TABLE_FILE, parseSigningTable),
+    postfixMain: postfixSource(config),
+    postfixMaster: problemSource(config, MASTER_CF_FILE, masterCfProblems),
+    dovecot: problemSource(config, DOVECOT_FILE, dovecotProblems),
     // Only the names count here; a key is read when it signs.
     rspamdKeys: folderSource(config, RSPAMD_DKIM_FOLDER, ".private.txt", (_text, file) => file),
     stackDomains: stackSource(config, "domains"),
@@ -68,6 +75,9 @@ export const watched = {
     SASL_PASSWORD_FILE,
     KEY_TABLE_FILE,
     SIGNING_TABLE_FILE,
+    MAIN_CF_FILE,
+    MASTER_CF_FILE,
+    DOVECOT_FILE,
     STACK_SETTINGS,
   ],
 } as const;

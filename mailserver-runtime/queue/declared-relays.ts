@@ -35,6 +35,7 @@ export function relaysOf(snapshot: Snapshot): RelayChooser {
 export function relayRules(snapshot: Snapshot): RelayRule[] {
   return [
     ...(snapshot.stackRelays ?? []).flatMap(stackRules),
+    ...transportRules(snapshot),
     ...fileRules(snapshot),
     ...variableRules(snapshot),
   ];
@@ -50,6 +51,16 @@ function stackRules({ match, relay, origin }: StackRelay): RelayRule[] {
   return (matches.length === 0 ? [{}] : matches).map((one) => ({ match: one, relay: to, origin }));
 }
 
+/** One rule for each domain of transport_maps. */
+function transportRules(snapshot: Snapshot): RelayRule[] {
+  return (snapshot.recipientRelays ?? []).map(({ domain, relay, origin }) => {
+    const match = { recipientDomain: domain };
+    return relay === undefined
+      ? { match, relay: "direct", origin }
+      : { match, origin, ...relayWithLogins(relay, snapshot) };
+  });
+}
+
 /** One rule for each line of the relay map. */
 function fileRules(snapshot: Snapshot): RelayRule[] {
   return [...(snapshot.senderRelays?.values() ?? [])].map(({ sender, relay, origin }) => {
@@ -61,7 +72,7 @@ function fileRules(snapshot: Snapshot): RelayRule[] {
 }
 
 function variableRules(snapshot: Snapshot): RelayRule[] {
-  const { host, port, user, password, defaultHost } = snapshot.settings.relay;
+  const { host, port, user, password, defaultHost, tls } = snapshot.settings.relay;
   const rules: RelayRule[] = [];
   const named = host === undefined ? undefined : parsed(host);
   if (named !== undefined) {
@@ -71,17 +82,21 @@ function variableRules(snapshot: Snapshot): RelayRule[] {
     rules.push({
       match: { hostedSender: true },
       origin: variable("RELAY_HOST"),
-      ...relayWithLogins(to, snapshot, own),
+      ...relayWithLogins({ ...to, tls }, snapshot, own),
     });
   }
   const rest = defaultHost === undefined ? undefined : parsed(defaultHost);
   if (rest !== undefined)
-    rules.push({ match: {}, origin: variable("DEFAULT_RELAY_HOST"), ...relayWithLogins(rest, snapshot) });
+    rules.push({
+      match: {},
+      origin: variable("DEFAULT_RELAY_HOST"),
+      ...relayWithLogins({ ...rest, tls }, snapshot),
+    });
   return rules;
 }
 
 function relayWithLogins(
-  to: RelayHost,
+  to: RelayHost & { readonly tls?: Relay["tls"] | undefined },
   { relayLogins }: Snapshot,
   own?: Credentials,
 ): Pick<RelayRule, "relay" | "loginOf"> {
@@ -94,7 +109,7 @@ function relayWithLogins(
   const relay: Relay = {
     host: to.host,
     port: to.port,
-    tls: to.port === SUBMISSIONS ? "implicit" : "opportunistic",
+    tls: to.tls ?? (to.port === SUBMISSIONS ? "implicit" : "opportunistic"),
     ...(to.lookupMx && { lookupMx: true }),
   };
   return {

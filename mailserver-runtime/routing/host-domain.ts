@@ -7,3 +7,8 @@ export function hostDomain(snapshot: Snapshot): string {
   const parent = hostname.slice(hostname.indexOf(".") + 1);
   return snapshot.domain(parent) === undefined ? hostname : parent;
 }
+
+/** Whether a domain is the machine's own name, whose names are those of postfix-aliases.cf (Postfix's mydestination). */
+export function isHostItself(snapshot: Snapshot, domain: string): boolean {
+  return domain === snapshot.settings.hostname.toLowerCase() || domain === "localhost";
+}

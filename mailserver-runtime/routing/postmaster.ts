@@ -8,15 +8,17 @@
 import type { Account, Snapshot } from "../config/snapshot.ts";
 import { foldLocalPart, type MailAddress, parseAddress } from "../message/address.ts";
 import { splitDetail } from "./detail.ts";
-import { hostDomain } from "./host-domain.ts";
+import { hostDomain, isHostItself } from "./host-domain.ts";
 
-const ROLES: ReadonlySet<string> = new Set(["postmaster", "abuse"]);
+/** Local parts that are always answered. */
+export const ROLES: ReadonlySet<string> = new Set(["postmaster", "abuse"]);
 
 /** Whether an address is one that must always be answered here. */
 export function servesPostmaster(snapshot: Snapshot, address: MailAddress): boolean {
   const localPart = foldLocalPart(address.localPart);
-  const role = splitDetail(localPart)?.user ?? localPart;
-  return ROLES.has(role) && snapshot.domain(address.domain) !== undefined;
+  const role = splitDetail(localPart, snapshot.settings.routing.recipientDelimiter)?.user ?? localPart;
+  if (!ROLES.has(role)) return false;
+  return snapshot.domain(address.domain) !== undefined || isHostItself(snapshot, address.domain);
 }
 
 /** Who to try, in order; `domain` is undefined for bare "postmaster". */

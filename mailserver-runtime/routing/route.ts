@@ -16,7 +16,10 @@ export type Route =
   | {
       readonly kind: "remote";
       readonly address: string;
+      /** An alias of ours leads there: anybody may send there, and the reverse-path is rewritten (SRS). */
       readonly forwarded: boolean;
+      /** This host is the domain's backup MX: anybody may send there, and the mail waits so long for the primary. */
+      readonly backup?: { readonly lifetimeSeconds: number };
       readonly via: readonly Step[];
     }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly via: readonly Step[] };
@@ -31,7 +34,10 @@ export interface Step {
     | "plus-addressing"
     | "postmaster"
     | "forward"
-    | "relay";
+    | "relay"
+    | "local alias"
+    | "backup MX"
+    | "SRS";
   readonly from: string;
   readonly to: string;
   readonly origin?: Origin;

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Snapshot } from "../config/snapshot.ts";
+import { senderRefusal } from "./access.ts";
 import { explain } from "./explain.ts";
 import type { Route } from "./route.ts";
-import { MAX_HOPS, MAX_ROUTES, routeRecipient, senderRefusal } from "./routing.ts";
+import { MAX_HOPS, routeRecipient } from "./routing.ts";
 import { type Declared, snapshotOf } from "./snapshot-for-tests.ts";
+import { MAX_ROUTES } from "./walk.ts";
 
 /** `account`, `account+detail`, `→ address` (forwarded), `relay address`, or `code status`. */
 const short = (route: Route): string =>
@@ -139,6 +141,93 @@ test("the access lists hold for addresses and whole domains, never for postmaste
   assert.equal(senderRefusal(snapshot, "anyone@bad.example")?.status, "5.7.1");
   assert.equal(senderRefusal(snapshot, "fine@remote.example"), undefined);
   assert.equal(senderRefusal(snapshot, ""), undefined);
+});
+
+test("the access lists are looked up as access(5) does, and the nearest entry decides", () => {
+  const snapshot = snapshotOf({
+    ...house,
+    refusedSenders: [
+      "bad.example",
+      "good@bad.example OK",
+      "robot@",
+      "late@remote.example 450 4.7.1 come back later",
+      "told@remote.example REJECT we know you",
+    ],
+  });
+  const verdict = (sender: string) => {
+    const refusal = senderRefusal(snapshot, sender);
+    return refusal && `${refusal.code} ${refusal.status} ${refusal.text}`;
+  };
+  assert.match(verdict("x@sub.bad.example") ?? "", /^554 5\.7\.1/, "a domain's line holds below it");
+  assert.equal(verdict("good@bad.example"), undefined);
+  assert.equal(verdict("good+list@bad.example"), undefined, "the detail is taken off");
+  assert.match(verdict("robot@anywhere.example") ?? "", /^554/);
+  assert.equal(verdict("late@remote.example"), "450 4.7.1 come back later");
+  assert.equal(verdict("told@remote.example"), "554 5.7.1 we know you");
+});
+
+test("an alias of an account's own name that names the account keeps its copy and forwards (DMS's users do so)", () => {
+  const snapshot = snapshotOf({
+    accounts: ["ann@example.org", "bob@example.org"],
+    aliases: {
+      "ann@example.org": ["ann@example.org", "ann@away.example"],
+      "bob@example.org": ["bob@example.org"],
+      "@example.org": ["ann@example.org"],
+    },
+  });
+  assert.deepEqual(ways(snapshot, "ann@example.org"), ["ann@example.org", "→ ann@away.example"]);
+  assert.deepEqual(ways(snapshot, "ann+x@example.org"), ["ann@example.org detail=x", "→ ann@away.example"]);
+  assert.deepEqual(ways(snapshot, "bob@example.org"), ["bob@example.org"], "the catch-all takes nothing");
+});
+
+test("an alias takes the place of a removed account", () => {
+  const snapshot = snapshotOf({
+    accounts: ["!ann@example.org", "bob@example.org"],
+    aliases: { "ann@example.org": ["bob@example.org"] },
+  });
+  assert.deepEqual(ways(snapshot, "ann@example.org"), ["bob@example.org"]);
+  assert.deepEqual(ways(snapshot, "ann+x@example.org"), ["bob@example.org detail=x"]);
+});
+
+test("the delimiter is what the setting says: several characters, or none", () => {
+  const delimiter = (recipientDelimiter: string) =>
+    snapshotOf({ accounts: ["ann@example.org"], routing: { recipientDelimiter } });
+  assert.deepEqual(ways(delimiter("+-"), "ann-list@example.org"), ["ann@example.org detail=list"]);
+  assert.deepEqual(ways(delimiter("-"), "ann+list@example.org"), ["550 5.1.1"]);
+  assert.deepEqual(ways(delimiter(""), "ann+list@example.org"), ["550 5.1.1"]);
+});
+
+test("postfix-aliases.cf speaks for the host's own name; root is the postmaster where it says nothing", () => {
+  const declared: Declared = { accounts: ["ann@example.org", "bob@example.org"] };
+  const plain = snapshotOf(declared);
+  assert.deepEqual(ways(plain, "root@mail.example.org"), ["ann@example.org"]);
+  assert.deepEqual(ways(plain, "postmaster@mail.example.org"), ["ann@example.org"]);
+  assert.deepEqual(ways(plain, "nobody@mail.example.org"), ["550 5.1.1"]);
+  const named = snapshotOf({ ...declared, localAliases: { root: ["bob@example.org"], cron: ["root"] } });
+  assert.deepEqual(ways(named, "Root@mail.example.org"), ["bob@example.org"]);
+  assert.deepEqual(ways(named, "cron@localhost"), ["bob@example.org"]);
+});
+
+test("a backup MX takes known recipients, or all, of its domains and refuses others at RCPT", () => {
+  const snapshot = snapshotOf({
+    ...house,
+    backup: [
+      { domain: "listed.example", recipients: ["Dan@listed.example"], lifetimeSeconds: 1000 },
+      { domain: "whole.example" },
+      { domain: "example.org" },
+    ],
+  });
+  const backup = (address: string) => {
+    const [route] = routeRecipient(snapshot, address);
+    return route?.kind === "remote" ? route.backup?.lifetimeSeconds : route && short(route);
+  };
+  assert.equal(backup("dan@listed.example"), 1000);
+  assert.equal(backup("Dan+x@listed.example"), 1000);
+  assert.equal(backup("postmaster@listed.example"), 1000, "RFC 5321 §4.5.1");
+  assert.equal(backup("eve@listed.example"), "550 5.1.1");
+  assert.equal(backup("anyone@whole.example"), 2_592_000);
+  assert.equal(backup("ann@example.org"), "ann@example.org", "a hosted domain stays hosted");
+  assert.match(snapshot.problems[0]?.reason ?? "", /example\.org is hosted here/);
 });
 
 test("a message that has been redirected too often is refused (RFC 5321 §6.3)", () => {

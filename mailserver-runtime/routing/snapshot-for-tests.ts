@@ -1,5 +1,18 @@
 /** A snapshot made from a few lines, for this room's tests. Origins count the lines of the tables given. */
-import type { Account, Alias, Domain, Origin, RegexpAlias, Snapshot } from "../config/snapshot.ts";
+import { collectBackupDomains } from "../config/collect-backup.ts";
+import { collectCopies } from "../config/collect-copies.ts";
+import { parseAccess } from "../config/dms/access.ts";
+import { noEffects } from "../config/postfix/effects.ts";
+import type {
+  AccessEntry,
+  Account,
+  Alias,
+  ConfigurationProblem,
+  Domain,
+  Origin,
+  RegexpAlias,
+  Snapshot,
+} from "../config/snapshot.ts";
 import { canonicalAddress } from "../message/address.ts";
 import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 
@@ -13,6 +26,7 @@ export interface Declared {
   readonly regexps?: readonly (readonly [RegExp, readonly string[]])[];
   readonly refusedRecipients?: readonly string[];
   readonly refusedSenders?: readonly string[];
+  readonly localAliases?: Readonly<Record<string, readonly string[]>>;
   readonly relay?: SettingsInput["relay"];
   readonly routing?: SettingsInput["routing"];
   readonly backup?: SettingsInput["backup"];
@@ -47,17 +61,20 @@ export function snapshotOf(declared: Declared): Snapshot {
     domains.set(name, { name, origin: origin("domains", 0) });
   const key = (address: string): string =>
     address.startsWith("@") ? address : (canonicalAddress(address) ?? address);
+  const settings = settingsSchema.parse({
+    hostname: declared.hostname ?? "mail.example.org",
+    postmasterAddress: declared.postmasterAddress,
+    relay: declared.relay,
+    routing: declared.routing,
+    backup: declared.backup,
+    copies: declared.copies,
+    srs: declared.srs,
+  });
+  const input = { settings, postfix: noEffects };
+  const problems: ConfigurationProblem[] = [];
   return {
     generation: 1,
-    settings: settingsSchema.parse({
-      hostname: declared.hostname ?? "mail.example.org",
-      postmasterAddress: declared.postmasterAddress,
-      relay: declared.relay,
-      routing: declared.routing,
-      backup: declared.backup,
-      copies: declared.copies,
-      srs: declared.srs,
-    }),
+    settings,
     domain: (name) => domains.get(name.toLowerCase()),
     domains: () => domains.values(),
     account: (address) => accounts.get(key(address)),
@@ -66,9 +83,28 @@ export function snapshotOf(declared: Declared): Snapshot {
     alias: (address) => aliases.get(key(address)),
     aliases: () => aliases.values(),
     regexpAliases,
-    refusedSenders: new Set(declared.refusedSenders),
-    refusedRecipients: new Set(declared.refusedRecipients),
+    refusedSenders: accessList(declared.refusedSenders, "postfix-send-access.cf"),
+    refusedRecipients: accessList(declared.refusedRecipients, "postfix-receive-access.cf"),
+    localAliases: new Map(
+      Object.entries(declared.localAliases ?? {}).map(([name, targets], index) => [
+        name,
+        { targets, origin: origin("postfix-aliases.cf", index) },
+      ]),
+    ),
+    backupDomains: collectBackupDomains(input, (name) => domains.has(name), problems),
+    copies: collectCopies(input, problems),
     dkimKeys: () => [],
-    problems: [],
+    problems,
   };
+}
+
+/** Lines as the files have them; REJECT where a line says nothing more. */
+function accessList(lines: readonly string[] | undefined, file: string): ReadonlyMap<string, AccessEntry> {
+  const text = (lines ?? []).map((line) => (line.includes(" ") ? line : `${line} REJECT`)).join("\n");
+  return new Map(
+    parseAccess(text).entries.map(({ address, line, ...entry }) => [
+      address,
+      { ...entry, origin: { file, line, owner: "setup" } },
+    ]),
+  );
 }

@@ -45,7 +45,7 @@ export const backupSchema = z.strictObject({
   domain: z.string().min(1).meta({ description: "The domain; its better MX is the primary." }),
   recipients: z.array(z.string()).default([]).meta({
     description:
-      "Addresses (or `@domain` of a subdomain) that are taken; without any, every recipient of the domain is, and the primary's refusals become bounces.",
+      "Addresses that are taken; without any, every recipient of the domain is, and the primary's refusals become bounces.",
   }),
   lifetimeSeconds: z
     .int()
@@ -205,6 +205,10 @@ export const settingsSchema = z.strictObject({
       password: z.string().optional().meta({
         description: "Its password. A stack declares relays with their secrets as resources instead.",
         dms: "RELAY_PASSWORD",
+      }),
+      tls: z.enum(["opportunistic", "starttls", "implicit"]).optional().meta({
+        description:
+          "TLS of `relay.host` and `relay.defaultHost`; default: `implicit` at port 465, `starttls` (required, certificate checked) with a login, else `opportunistic`.",
       }),
       defaultHost: z.string().optional().meta({
         description:

@@ -3,7 +3,7 @@
  * unchanged; the extra fields are Dovecot's, separated by spaces.
  */
 import { addressParts } from "../address.ts";
-import { type Parsed, parseLines } from "./lines.ts";
+import { type LineParser, lineParser } from "./lines.ts";
 
 export const ACCOUNTS_FILE = "postfix-accounts.cf";
 
@@ -18,25 +18,22 @@ export interface AccountLine {
   readonly extra: ReadonlyMap<string, string>;
 }
 
-export function parseAccounts(text: string): Parsed<AccountLine> {
-  return parseLines(
-    text,
-    ({ line, text: entry }) => {
-      const [name = "", hash, ...rest] = entry.split("|");
-      if (hash === undefined || hash.trim() === "")
-        throw new Error(`an account is written user@domain|{SCHEME}hash; there is no hash in this line`);
-      const { local, domain } = addressParts(name.trim());
-      return {
-        line,
-        address: `${local}@${domain}`,
-        domain,
-        passwordHash: hash.trim(),
-        extra: extraFields(rest.join("|")),
-      };
-    },
-    (entry) => entry.address,
-  );
-}
+export const parseAccounts: LineParser<AccountLine> = lineParser({
+  read: ({ line, text: entry }) => {
+    const [name = "", hash, ...rest] = entry.split("|");
+    if (hash === undefined || hash.trim() === "")
+      throw new Error(`an account is written user@domain|{SCHEME}hash; there is no hash in this line`);
+    const { local, domain } = addressParts(name.trim());
+    return {
+      line,
+      address: `${local}@${domain}`,
+      domain,
+      passwordHash: hash.trim(),
+      extra: extraFields(rest.join("|")),
+    };
+  },
+  key: (entry) => entry.address,
+});
 
 const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 

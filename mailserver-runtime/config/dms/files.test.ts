@@ -100,9 +100,25 @@ test("dovecot-masters.cf, access and aliases: entries as DMS writes them", () =>
   assert.deepEqual(parseMasters(`admin|${hash}\nann@x|${hash}\n`).entries, [
     { line: 1, name: "admin", passwordHash: hash },
   ]);
-  assert.deepEqual(parseAccess("Ann@example.org \t\t REJECT\nbob@example.org OK\n"), {
-    entries: [{ line: 1, address: "ann@example.org" }],
-    problems: [{ line: 2, reason: '"bob@example.org" must be followed by REJECT; "OK" is not supported' }],
+  const access =
+    "Ann@example.org \t\t REJECT\nbob@example.org OK\nBÜCHER.example 450 4.7.0 later\nx@ DISCARD\n";
+  assert.deepEqual(parseAccess(access), {
+    entries: [
+      { line: 1, address: "ann@example.org", action: "reject" },
+      { line: 2, address: "bob@example.org", action: "accept" },
+      {
+        line: 3,
+        address: "xn--bcher-kva.example",
+        action: "reject",
+        refusal: { code: 450, status: "4.7.0", text: "later" },
+      },
+    ],
+    problems: [
+      {
+        line: 4,
+        reason: '"x@" must be followed by REJECT, a reply code or OK; "DISCARD" is not supported',
+      },
+    ],
   });
   const aliases = parseLocalAliases("root: ann@example.org,\n  bob@example.org\nevil: |/bin/sh\n");
   assert.deepEqual(aliases.entries, [
@@ -170,6 +186,20 @@ test("rspamd's key files: hyphens in selector and domain are told apart by the h
   assert.equal(rspamdKey("ed25519-mail-site.example.private.txt", hosted)?.algorithm, "ed25519-sha256");
   assert.equal(rspamdKey("ed25519-mail-other.example.private.txt", hosted), undefined);
   assert.equal(rspamdKey("rsa-2048-mail-site.example.public.txt", hosted), undefined);
+});
+
+test("a line that begins with white space continues the one before, as in Postfix's tables", () => {
+  const { entries, problems } = parseVirtual(
+    "team@example.org ann@example.org,\n  # a remark\n\tbob@example.org\ninfo@example.org ann@example.org\n",
+  );
+  assert.deepEqual(
+    entries.map(({ line, targets }) => [line, ...targets]),
+    [
+      [1, "ann@example.org", "bob@example.org"],
+      [4, "ann@example.org"],
+    ],
+  );
+  assert.deepEqual(problems, []);
 });
 
 test("No parser throws, whatever a file holds", () => {

@@ -3,7 +3,7 @@
  * unit (DMS: `^([0-9]+(B|k|M|G|T)|0)$`).
  */
 import { mailAddress } from "../address.ts";
-import { type Parsed, parseLines } from "./lines.ts";
+import { type LineParser, lineParser } from "./lines.ts";
 
 export const QUOTAS_FILE = "dovecot-quotas.cf";
 
@@ -16,21 +16,18 @@ export interface QuotaLine {
 
 const units: Readonly<Record<string, number>> = { B: 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
-export function parseQuotas(text: string): Parsed<QuotaLine> {
-  return parseLines(
-    text,
-    ({ line, text: entry }) => {
-      const colon = entry.lastIndexOf(":");
-      if (colon < 0) throw new Error("a quota is written user@domain:5G; there is no colon in this line");
-      return {
-        line,
-        address: mailAddress(entry.slice(0, colon).trim()),
-        bytes: quotaBytes(entry.slice(colon + 1).trim()),
-      };
-    },
-    (entry) => entry.address,
-  );
-}
+export const parseQuotas: LineParser<QuotaLine> = lineParser({
+  read: ({ line, text: entry }) => {
+    const colon = entry.lastIndexOf(":");
+    if (colon < 0) throw new Error("a quota is written user@domain:5G; there is no colon in this line");
+    return {
+      line,
+      address: mailAddress(entry.slice(0, colon).trim()),
+      bytes: quotaBytes(entry.slice(colon + 1).trim()),
+    };
+  },
+  key: (entry) => entry.address,
+});
 
 /**
  * Bytes of a quota as DMS writes it.

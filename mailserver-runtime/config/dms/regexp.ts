@@ -3,7 +3,7 @@
  * without regard to case and lets dots match everything; the flags `i`, `s` and `m` switch what they name.
  * Patterns are JavaScript's, which reads nearly all of PCRE; what it cannot read is a problem of that line.
  */
-import { type Parsed, parseLines } from "./lines.ts";
+import { type LineParser, lineParser, unfoldedLines } from "./lines.ts";
 import { splitTargets } from "./virtual.ts";
 
 export const REGEXP_FILE = "postfix-regexp.cf";
@@ -15,8 +15,9 @@ export interface RegexpLine {
   readonly targets: readonly string[];
 }
 
-export function parseRegexp(text: string): Parsed<RegexpLine> {
-  return parseLines(text, ({ line, text: entry }) => {
+export const parseRegexp: LineParser<RegexpLine> = lineParser({
+  unfold: unfoldedLines,
+  read: ({ line, text: entry }) => {
     const delimiter = entry[0]!;
     if (/^(?:if|endif)\b/i.test(entry) || delimiter === "!")
       throw new Error("if, endif and ! of pcre_table(5) are not supported; write the pattern itself");
@@ -25,8 +26,8 @@ export function parseRegexp(text: string): Parsed<RegexpLine> {
     const rest = /^([a-zA-Z]*)\s+(\S.*)$/s.exec(entry.slice(end + 1));
     if (end < 0 || rest === null) throw new Error("a pattern is written /pattern/ target");
     return { line, pattern: compiled(entry.slice(1, end), rest[1]!), targets: splitTargets(rest[2]!) };
-  });
-}
+  },
+});
 
 /** The delimiter that ends the pattern: the next one that is not escaped. */
 function closing(entry: string, delimiter: string): number {

@@ -6,7 +6,7 @@
  * the relay itself, `[host]:port user:password`.
  */
 import { aliasAddress } from "../address.ts";
-import { type Parsed, parseLines } from "./lines.ts";
+import { type LineParser, lineParser } from "./lines.ts";
 
 export const RELAYMAP_FILE = "postfix-relaymap.cf";
 export const SASL_PASSWORD_FILE = "postfix-sasl-password.cf";
@@ -33,41 +33,35 @@ export interface RelayLoginLine {
   readonly password: string;
 }
 
-export function parseRelaymap(text: string): Parsed<RelayLine> {
-  return parseLines(
-    text,
-    ({ line, text: entry }) => {
-      const [sender = "", relay, ...rest] = entry.split(/\s+/);
-      if (rest.length > 0)
-        throw new Error("a relay is written `@domain [host]:port`; there is more in this line");
-      return {
-        line,
-        sender: aliasAddress(sender),
-        relay: relay === undefined ? undefined : parseRelayHost(relay),
-      };
-    },
-    (entry) => entry.sender,
-  );
-}
+export const parseRelaymap: LineParser<RelayLine> = lineParser({
+  read: ({ line, text: entry }) => {
+    const [sender = "", relay, ...rest] = entry.split(/\s+/);
+    if (rest.length > 0)
+      throw new Error("a relay is written `@domain [host]:port`; there is more in this line");
+    return {
+      line,
+      sender: aliasAddress(sender),
+      relay: relay === undefined ? undefined : parseRelayHost(relay),
+    };
+  },
+  key: (entry) => entry.sender,
+});
 
-export function parseRelayLogins(text: string): Parsed<RelayLoginLine> {
-  return parseLines(
-    text,
-    ({ line, text: entry }) => {
-      const parts = /^(\S+)\s+([^\s:]+):(.+)$/.exec(entry);
-      // The line is not quoted in the reason: it may hold a password.
-      if (parts === null) throw new Error("a relay's login is written `@domain user:password`");
-      const key = parts[1]!;
-      return {
-        line,
-        key: key.includes("@") ? aliasAddress(key) : key.toLowerCase(),
-        user: parts[2]!,
-        password: parts[3]!,
-      };
-    },
-    (entry) => entry.key,
-  );
-}
+export const parseRelayLogins: LineParser<RelayLoginLine> = lineParser({
+  read: ({ line, text: entry }) => {
+    const parts = /^(\S+)\s+([^\s:]+):(.+)$/.exec(entry);
+    // The line is not quoted in the reason: it may hold a password.
+    if (parts === null) throw new Error("a relay's login is written `@domain user:password`");
+    const key = parts[1]!;
+    return {
+      line,
+      key: key.includes("@") ? aliasAddress(key) : key.toLowerCase(),
+      user: parts[2]!,
+      password: parts[3]!,
+    };
+  },
+  key: (entry) => entry.key,
+});
 
 /** Ports by the names that a relay may be written with. */
 const services: Readonly<Record<string, number>> = {

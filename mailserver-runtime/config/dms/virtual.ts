@@ -4,7 +4,7 @@
  * has), or `user` alone, which is the user at the server's own domain.
  */
 import { aliasAddress } from "../address.ts";
-import { type Parsed, parseLines } from "./lines.ts";
+import { type LineParser, lineParser, unfoldedLines } from "./lines.ts";
 
 export const VIRTUAL_FILE = "postfix-virtual.cf";
 
@@ -16,19 +16,17 @@ export interface VirtualLine {
   readonly targets: readonly string[];
 }
 
-export function parseVirtual(text: string): Parsed<VirtualLine> {
-  return parseLines(
-    text,
-    ({ line, text: entry }) => {
-      const space = entry.search(/\s/);
-      const targets = space < 0 ? [] : splitTargets(entry.slice(space));
-      if (targets.length === 0)
-        throw new Error("an alias is written `alias target[,target...]`; there is no target in this line");
-      return { line, address: aliasName(space < 0 ? entry : entry.slice(0, space)), targets };
-    },
-    (entry) => entry.address,
-  );
-}
+export const parseVirtual: LineParser<VirtualLine> = lineParser({
+  unfold: unfoldedLines,
+  read: ({ line, text: entry }) => {
+    const space = entry.search(/\s/);
+    const targets = space < 0 ? [] : splitTargets(entry.slice(space));
+    if (targets.length === 0)
+      throw new Error("an alias is written `alias target[,target...]`; there is no target in this line");
+    return { line, address: aliasName(space < 0 ? entry : entry.slice(0, space)), targets };
+  },
+  key: (entry) => entry.address,
+});
 
 /** The targets of an alias's right side. */
 export function splitTargets(text: string): string[] {
