@@ -2,7 +2,20 @@
  * One fsync of a directory for everybody who waits for one (DESIGN D6): whoever asks is answered by a sync that began
  * after the question, so a hundred messages that arrive together cost two syncs and not a hundred.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/**
+ * Makes a directory and those missing above it, durably. The last one's name is synced also where it was there: who made
+ * it may have died before.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = (await mkdir(path, { recursive: true, mode: 0o700 })) ?? path;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    const parent = await open(dirname(made), "r");
+    await parent.sync().finally(() => parent.close());
+  }
+}
 
 export class DirectorySync {
   readonly #handle: FileHandle;

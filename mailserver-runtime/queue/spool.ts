@@ -12,11 +12,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { appendFileSync, unlinkSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
-import { DirectorySync } from "./directory-sync.ts";
+import { DirectorySync, makeDirectory } from "./directory-sync.ts";
 import {
   type JournalRecord,
   type MessageState,
@@ -71,7 +71,7 @@ export class Spool {
 
   /** Opens a spool, made where it is not there yet, and removes what a crash left half written. */
   static async open(directory: string): Promise<Spool> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     const spool = new Spool(directory, await DirectorySync.open(directory));
     const names = await readdir(directory);
     const messages = new Set(names.filter((name) => ID.test(name)));
