@@ -57,7 +57,8 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     const settings = () => snapshot().settings;
     output.setLevel(settings().logLevel);
     configuration.onChange((next) => output.setLevel(next.settings.logLevel));
-    const resolver = createResolver({ servers: settings().dns.servers });
+    const { servers, authenticData } = settings().dns;
+    const resolver = createResolver({ servers, trustAuthenticData: authenticData });
     closers.push(() => resolver.close());
     const tls = await loadTlsContexts(directories, settings(), log, { env });
     closers.push(() => tls.close());

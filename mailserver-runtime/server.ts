@@ -20,6 +20,7 @@ import type { OpenLog } from "./net/pino-log.ts";
 import { openPorts } from "./ports.ts";
 import { declaredRelays } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
+import { openPublishedTls } from "./queue/published-tls.ts";
 import type { QueueEntry } from "./queue/queue.ts";
 import { createReentry } from "./reentry.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
@@ -89,7 +90,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const enter = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
     const relays = declaredRelays(snapshot);
     const isOwn = ownAddresses();
+    const publishedTls = await openPublishedTls({ directory: directories.state, resolver, settings, log });
+    closers.push(() => publishedTls.close());
     const queue = await openQueue({
+      ...publishedTls,
       directory: `${directories.state}/queue`,
       resolver,
       settings,
@@ -170,6 +174,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await bans.close();
         await serving.close();
         await store.close();
+        publishedTls.close();
         await nameServer?.close();
         log.info({ event: "stopped" });
         await foundation.close();

@@ -293,6 +293,9 @@ function serverText(server: ServerAddress): string {
     : `${server.address}:${server.port}`;
 }
 
+/** Docker's own forwarder looks local and passes on what came over the network, AD bit included. */
+const DOCKER_FORWARDER = "127.0.0.11";
+
 function isLoopback(address: string): boolean {
-  return address === "::1" || address.startsWith("127.");
+  return address === "::1" || (address.startsWith("127.") && address !== DOCKER_FORWARDER);
 }

@@ -22,6 +22,7 @@ const settings = {
     retrySeconds: [1],
     lifetimeSeconds: 432_000,
     warnAfterSeconds: 0,
+    tls: { mtaSts: false, dane: false },
   },
 } as Partial<Settings> as Settings;
 const queue = await openQueue({

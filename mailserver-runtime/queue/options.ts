@@ -35,7 +35,7 @@ export interface QueueOptions {
   readonly tlsDemand?: (domain: string, target: Target) => Promise<TlsDemand>;
   /** Told how TLS went with each MX host that was connected to (RFC 8460). */
   readonly onTls?: (attempt: TlsAttempt) => void;
-  /** Authorities trusted beside the system's, PEM. */
+  /** Authorities that TLS trusts, PEM; Node's own where absent. */
   readonly ca?: ConnectionOptions["ca"];
   readonly timeouts?: Timeouts;
   /** Milliseconds since the epoch. */

@@ -147,6 +147,10 @@ export const settingsSchema = z.strictObject({
         .array(z.string())
         .default([])
         .meta({ description: "Name servers as address or address:port; empty: those of /etc/resolv.conf." }),
+      authenticData: z.enum(["loopback", "always", "never"]).default("loopback").meta({
+        description:
+          "Whether to believe the servers' word that an answer is signed (the AD bit), on which DANE rests: when all are on the loopback (Docker's 127.0.0.11 does not count), always (they validate, and the way to them is safe), or never. Read at start.",
+      }),
       authoritative: z
         .strictObject({
           address: z
@@ -183,6 +187,23 @@ export const settingsSchema = z.strictObject({
         .min(0)
         .default(14_400)
         .meta({ description: "A delay is reported to the sender once after this long; 0: never." }),
+      tls: z
+        .strictObject({
+          mtaSts: z.boolean().default(true).meta({
+            description: "Keep the MTA-STS policies of destinations (RFC 8461).",
+            dms: "ENABLE_MTA_STS",
+          }),
+          dane: z.boolean().default(true).meta({
+            description:
+              "Keep the TLSA records of destinations (DANE, RFC 7672); needs a validating resolver, see `dns.authenticData`.",
+          }),
+          authorities: z.string().optional().meta({
+            description:
+              "File with certificates (PEM) of authorities that MX and MTA-STS hosts are trusted by, beside the usual ones; for closed networks. Read at start.",
+          }),
+        })
+        .prefault({})
+        .meta({ description: "What is asked of the TLS of hosts that mail goes to." }),
     })
     .prefault({}),
   routing: z

@@ -49,7 +49,7 @@ export interface SessionOptions {
   readonly implicitTls?: boolean;
   readonly credentials?: Credentials;
   readonly localAddress?: string;
-  /** What TLS trusts, beside the system's authorities. */
+  /** Authorities that TLS trusts; Node's own where absent. */
   readonly ca?: ConnectionOptions["ca"];
   readonly timeouts?: Timeouts;
   readonly signal?: AbortSignal;

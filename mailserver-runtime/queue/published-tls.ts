@@ -1,0 +1,46 @@
+/** What the queue is given so that it knows and keeps what destinations publish about TLS; made from the settings. */
+import { readFile } from "node:fs/promises";
+import { type ConnectionOptions, getCACertificates } from "node:tls";
+import type { Resolver } from "../dns/resolver.ts";
+import { openMtaSts } from "../mta-sts/mta-sts.ts";
+import type { Log } from "../net/log.ts";
+import type { Settings } from "../settings/schema.ts";
+import type { QueueOptions } from "./options.ts";
+import { createTlsDemand } from "./tls-demand.ts";
+
+export interface PublishedTlsOptions {
+  /** The state directory. */
+  readonly directory: string;
+  readonly resolver: Resolver;
+  readonly settings: () => Settings;
+  readonly log: Log;
+}
+export interface PublishedTls extends Required<Pick<QueueOptions, "tlsDemand">> {
+  /** What TLS trusts; undefined: Node's own authorities. */
+  readonly ca: ConnectionOptions["ca"];
+  close(): void;
+}
+
+/** @throws when the file of `delivery.tls.authorities` cannot be read */
+export async function openPublishedTls(options: PublishedTlsOptions): Promise<PublishedTls> {
+  const { resolver, settings, log } = options;
+  const ca = await authorities(settings().delivery.tls.authorities);
+  const mtaSts = await openMtaSts({ directory: `${options.directory}/mta-sts`, resolver, log, ca });
+  return {
+    ca,
+    tlsDemand: createTlsDemand({
+      resolver,
+      dane: () => settings().delivery.tls.dane,
+      mtaSts: () => (settings().delivery.tls.mtaSts ? mtaSts : undefined),
+    }),
+    close: () => mtaSts.close(),
+  };
+}
+
+async function authorities(file: string | undefined): Promise<string[] | undefined> {
+  if (file === undefined) return undefined;
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new Error(`delivery.tls.authorities names ${file}, which cannot be read: ${String(error)}`);
+  });
+  return [...getCACertificates("default"), text];
+}
