@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFile, writeFile } from "node:fs/promises";
-import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { silentLog } from "../net/log.ts";
 import { addresses, createResolver, mxHosts, type StubResolver } from "./resolver.ts";
 import { startNameServer } from "./server.ts";
-import { directoryWith, freePort, hasTool, run, serve, startKnot } from "./test-support.ts";
+import { directoryWith, hasTool, publicKeysOf, startKnot, startUnbound } from "./test-support.ts";
 
 const KEY = "ab".repeat(32);
 const zone = (more: string) =>
@@ -34,24 +31,6 @@ async function internet(t: TestContext) {
       ),
     ].join("\n"),
   );
-  const dnskey = async (name: string) => {
-    for (let attempt = 0; attempt < 50; attempt++) {
-      const answer = await run(
-        "kdig",
-        "@127.0.0.1",
-        "-p",
-        String(knotPort),
-        name,
-        "DNSKEY",
-        "+noall",
-        "+answer",
-      );
-      if (answer.includes("DNSKEY")) return answer;
-      await sleep(50);
-    }
-    throw new Error(`knot does not sign ${name}`);
-  };
-
   const ownZones = await directoryWith(t, { "ours.test.zone": zone("") });
   const ours = await startNameServer({
     address: "127.0.0.1",
@@ -61,35 +40,19 @@ async function internet(t: TestContext) {
   });
   t.after(() => ours.close());
 
-  const directory = await directoryWith(t, {});
-  const anchors = path.join(directory, "anchors");
-  const signedKey = await dnskey("signed.test");
-  await dnskey("bogus.test");
-  await writeFile(anchors, `${signedKey}${await dnskey("hashed.test")}`);
-  // The bogus zone is signed, and unbound is told to expect the other zone's key.
-  await appendFile(anchors, signedKey.replaceAll("signed.test.", "bogus.test."));
-  const unboundPort = await freePort();
-  const stub = (name: string, port: number) =>
-    `stub-zone:\n  name: ${name}\n  stub-addr: 127.0.0.1@${port}\n`;
-  const unboundConf = path.join(directory, "unbound.conf");
-  await writeFile(
-    unboundConf,
-    `server:\n  interface: 127.0.0.1\n  port: ${unboundPort}\n  do-daemonize: no\n  username: ""\n  chroot: ""\n  directory: "${directory}"\n  pidfile: ""\n  use-syslog: no\n  do-not-query-localhost: no\n  do-ip6: no\n  num-threads: 1\n  module-config: "validator iterator"\n  trust-anchor-file: "${anchors}"\n  local-zone: "test." nodefault\nremote-control:\n  control-enable: no\n${["signed.test", "hashed.test"].map((name) => stub(name, knotPort)).join("")}${stub("bogus.test", knotPort)}${stub("plain.test", knotPort)}${stub("ours.test", ours.port)}`,
-  );
-  await serve(t, "unbound", ["-d", "-c", unboundConf], async () =>
-    /NOERROR/.test(
-      await run(
-        "dig",
-        "@127.0.0.1",
-        "-p",
-        String(unboundPort),
-        "plain.test",
-        "SOA",
-        "+time=1",
-        "+tries=1",
-      ).catch(() => ""),
-    ),
-  );
+  const signedKey = await publicKeysOf(knotPort, "signed.test");
+  await publicKeysOf(knotPort, "bogus.test");
+  const anchors = [
+    signedKey,
+    await publicKeysOf(knotPort, "hashed.test"),
+    // The bogus zone is signed, and unbound is told to expect the other zone's key.
+    signedKey.replaceAll("signed.test.", "bogus.test."),
+  ];
+  const zones = ["signed.test", "hashed.test", "bogus.test", "plain.test"];
+  const unboundPort = await startUnbound(t, anchors.join(""), {
+    ...Object.fromEntries(zones.map((name) => [name, knotPort])),
+    "ours.test": ours.port,
+  });
   return { knotPort, unboundPort };
 }
 

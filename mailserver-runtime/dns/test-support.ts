@@ -151,3 +151,55 @@ ${zoneLines.join("\n")}
   );
   return port;
 }
+
+/** The DNSKEY records of a zone that knot signs, as zone file lines: a trust anchor. */
+export async function publicKeysOf(knotPort: number, zone: string): Promise<string> {
+  const at = ["@127.0.0.1", "-p", String(knotPort)];
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const answer = await run("kdig", ...at, zone, "DNSKEY", "+noall", "+answer");
+    if (answer.includes("DNSKEY")) return answer;
+    await sleep(50);
+  }
+  throw new Error(`knot does not sign ${zone}`);
+}
+
+/** Starts unbound as a validating resolver with these trust anchors; `zones` names the loopback port that serves each. */
+export async function startUnbound(
+  t: TestContext,
+  anchors: string,
+  zones: Readonly<Record<string, number>>,
+): Promise<number> {
+  const directory = await directoryWith(t, { anchors });
+  const port = await freePort();
+  const stubs = Object.entries(zones).map(
+    ([name, at]) => `stub-zone:\n  name: ${name}\n  stub-addr: 127.0.0.1@${at}\n`,
+  );
+  const conf = path.join(directory, "unbound.conf");
+  await writeFile(
+    conf,
+    `server:
+  interface: 127.0.0.1
+  port: ${port}
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "${directory}"
+  pidfile: ""
+  use-syslog: no
+  do-not-query-localhost: no
+  do-ip6: no
+  num-threads: 1
+  module-config: "validator iterator"
+  trust-anchor-file: "${directory}/anchors"
+  local-zone: "test." nodefault
+remote-control:
+  control-enable: no
+${stubs.join("")}`,
+  );
+  const last = Object.keys(zones).at(-1) ?? ".";
+  const dig = ["@127.0.0.1", "-p", String(port), last, "SOA", "+time=1", "+tries=1"];
+  await serve(t, "unbound", ["-d", "-c", conf], async () =>
+    /NOERROR/.test(await run("dig", ...dig).catch(() => "")),
+  );
+  return port;
+}

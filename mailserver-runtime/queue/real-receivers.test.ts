@@ -1,38 +1,20 @@
 /** Delivery to servers that others have written: Postfix's smtp-sink, and Postfix itself over STARTTLS. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { type ChildProcess, spawn } from "node:child_process";
+import { test } from "node:test";
 import { memoryContent } from "../message/content.ts";
 import { opportunisticDemand } from "./client/tls-policy.ts";
+import {
+  answers,
+  freePort,
+  has,
+  skipWithout,
+  skipWithoutPostfix,
+  startPostfix,
+} from "./postfix-for-tests.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 
-const has = (command: string): boolean => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 const isRoot = process.getuid?.() === 0;
-/** Missing tools skip a test with the reason, but not where everything is meant to be installed. */
-const skipWithout = (met: boolean, reason: string): string | false =>
-  met || process.env.CI !== undefined ? false : reason;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("error", () => resolve(false));
-    socket.once("data", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 
 test("smtp-sink counts every message once", {
   skip: skipWithout(has("smtp-sink"), "smtp-sink is not installed"),
@@ -58,86 +40,8 @@ test("smtp-sink counts every message once", {
   await until(() => /mesg=200\b/.test(counted), "smtp-sink's count");
 });
 
-/** A Postfix of its own: one hosted domain with one user, everything discarded, STARTTLS with its own certificate. */
-async function startPostfix(context: TestContext): Promise<number> {
-  const port = await freePort();
-  const directory = mkdtempSync(join(tmpdir(), "mailkeep-postfix-"));
-  chmodSync(directory, 0o755);
-  const at = (name: string): string => join(directory, name);
-  for (const name of ["config", "queue", "data"]) mkdirSync(at(name));
-  const owner = Number(execFileSync("id", ["-u", "postfix"], { encoding: "utf8" }));
-  chownSync(at("data"), owner, 0);
-  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  execFileSync(
-    "openssl",
-    ["req", ...kind, "-subj", "/CN=mx.test", "-keyout", at("key"), "-out", at("cert")],
-    {
-      stdio: "ignore",
-    },
-  );
-  const settings = {
-    compatibility_level: "3.6",
-    queue_directory: at("queue"),
-    data_directory: at("data"),
-    maillog_file: at("maillog"),
-    maillog_file_prefixes: tmpdir(),
-    inet_interfaces: "127.0.0.1",
-    inet_protocols: "ipv4",
-    myhostname: "mx.test",
-    mydestination: "",
-    mynetworks: "127.0.0.2/32",
-    alias_maps: "",
-    virtual_mailbox_domains: "sink.test",
-    virtual_mailbox_maps: "inline:{bob@sink.test=x, jürgen@sink.test=x}",
-    virtual_transport: "discard",
-    smtpd_relay_restrictions: "reject_unauth_destination",
-    smtpd_tls_security_level: "may",
-    smtpd_tls_key_file: at("key"),
-    smtpd_tls_cert_file: at("cert"),
-  };
-  writeFileSync(
-    at("config/main.cf"),
-    Object.entries(settings)
-      .map((entry) => `${entry.join(" = ")}\n`)
-      .join(""),
-  );
-  const services = [
-    `127.0.0.1:${port} inet n - n - - smtpd`,
-    "cleanup unix n - n - 0 cleanup",
-    "qmgr unix n - n 300 1 qmgr",
-    "rewrite unix - - n - - trivial-rewrite",
-    "bounce unix - - n - 0 bounce",
-    "defer unix - - n - 0 bounce",
-    "trace unix - - n - 0 bounce",
-    "proxymap unix - - n - - proxymap",
-    "tlsmgr unix - - n 1000? 1 tlsmgr",
-    "discard unix - - n - - discard",
-    "error unix - - n - - error",
-    "retry unix - - n - - error",
-    "anvil unix - - n - 1 anvil",
-    "postlog unix-dgram n - n - 1 postlogd",
-  ];
-  writeFileSync(at("config/master.cf"), services.map((line) => `${line}\n`).join(""));
-  const postfix = (command: string): void => {
-    execFileSync("postfix", ["-c", at("config"), command], { stdio: "ignore", timeout: 20_000 });
-  };
-  context.after(() => {
-    try {
-      postfix("abort");
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
-  });
-  postfix("start");
-  await until(() => answers(port), "Postfix");
-  return port;
-}
-
-const noPostfix = has("postfix")
-  ? `Postfix can only be started by root, and this is ${userInfo().username}`
-  : "Postfix is not installed";
 test("Postfix takes a message over TLS with all its parameters, and its refusals come back as reports", {
-  skip: skipWithout(has("postfix") && isRoot, noPostfix),
+  skip: skipWithoutPostfix,
 }, async (context) => {
   const port = await startPostfix(context);
   const { queue, reports, clock } = await testQueue(context, port, {
