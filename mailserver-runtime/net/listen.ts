@@ -1,19 +1,22 @@
 /**
- * Listeners: a port, its limits, and what stands before a protocol's first byte: the PROXY header where a
+ * Listeners: a port or a socket file, its limits, and what stands before a protocol's first byte: the PROXY header where a
  * listener declares who must send one (DESIGN D9), then TLS where the protocol begins with it (RFC 8314).
  *
  * Each connection is counted against its client's address and the listener's total before anything of it is
  * read. A handler that returns has its connection ended; one that throws is logged and has it destroyed; no
  * client can make a listener throw.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Listener, Protocol } from "../settings/schema.ts";
 import { clientKey, networkList, normalAddress } from "./address.ts";
+import { bind } from "./bind.ts";
 import { type Connection, ConnectionError, type TlsContexts } from "./connection.ts";
+import { ListenError } from "./listen-error.ts";
 import type { Log } from "./log.ts";
-import { portHolder } from "./port-holder.ts";
 import { parseProxyHeader } from "./proxy-protocol.ts";
 import { SocketConnection } from "./socket-connection.ts";
+
+export { ListenError } from "./listen-error.ts";
 
 export interface ConnectionLimits {
   /** Connections of one listener at once. */
@@ -48,19 +51,9 @@ export interface Listening {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Why a port could not be taken; the message names the port, its holder where it can be known, and the way out. */
-export class ListenError extends Error {
-  readonly code: "port-taken" | "forbidden" | "address" | "tls" | "other";
-  constructor(code: ListenError["code"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "ListenError";
-    this.code = code;
-  }
-}
-
 const beginsWithTls: ReadonlySet<Protocol> = new Set(["submissions", "imaps", "pop3s"]);
 
-/** Binds the listener's port and serves it. Throws ListenError. */
+/** Binds the listener's place and serves it. Throws ListenError. */
 export async function listen(options: ListenOptions): Promise<Listening> {
   const { listener, log } = options;
   const implicitTls = beginsWithTls.has(listener.protocol);
@@ -90,7 +83,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       socket.destroy();
       return;
     }
-    const refused = proxies === undefined ? options.refuses?.(address) : undefined;
+    // Who may open a socket file is decided by its mode; an address that could be refused it has none.
+    const refused =
+      proxies === undefined && listener.path === undefined ? options.refuses?.(address) : undefined;
     if (refused !== undefined) {
       log.debug({ event: "connection-refused", client: address, protocol: listener.protocol });
       socket.on("error", ignore);
@@ -223,55 +218,4 @@ class ConnectionCounter {
   }
 }
 
-async function bind(server: Server, listener: Listener): Promise<void> {
-  try {
-    await tryBind(server, listener.address, listener.port);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (listener.address === "::" && (code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL")) {
-      // A host without IPv6: "::" means every address there is.
-      await bind(server, { ...listener, address: "0.0.0.0" });
-      return;
-    }
-    throw await listenError(listener, code, error);
-  }
-}
-function tryBind(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port, backlog: 1024 }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-async function listenError(
-  listener: Listener,
-  code: string | undefined,
-  cause: unknown,
-): Promise<ListenError> {
-  const place = `port ${listener.port} on ${listener.address} (${listener.protocol})`;
-  if (code === "EADDRINUSE") {
-    const holder = await portHolder(listener.port);
-    const by = holder === undefined ? "another process" : `${holder.command} (process ${holder.pid})`;
-    return new ListenError(
-      "port-taken",
-      `Cannot listen on ${place}: ${by} holds it. End that process or give this listener another port.`,
-      { cause },
-    );
-  }
-  if (code === "EACCES")
-    return new ListenError(
-      "forbidden",
-      `Cannot listen on ${place}: ports below 1024 need the capability CAP_NET_BIND_SERVICE. Grant it or choose a higher port.`,
-      { cause },
-    );
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EINVAL")
-    return new ListenError(
-      "address",
-      `Cannot listen on ${place}: this host does not have that address. Correct the listener's address.`,
-      { cause },
-    );
-  return new ListenError("other", `Cannot listen on ${place}: ${(cause as Error).message}`, { cause });
-}
 function ignore(): void {}

@@ -29,15 +29,50 @@ export const networkSchema = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()
   error: "is no IP address and no network like 192.0.2.0/24",
 });
 
-export const listenerSchema = z.strictObject({
-  protocol: z.enum(protocols).meta({ description: "What the listener speaks." }),
-  address: z.string().default("::").meta({ description: "Address to bind; `::` takes IPv4 as well." }),
-  port: port.meta({ description: "TCP port; 0 lets the system choose (tests)." }),
-  proxyProtocol: z.array(z.string()).default([]).meta({
-    description: "Addresses or networks that must send a PROXY header; nobody else may connect then.",
-  }),
-});
-/** One place where the server listens. */
+export const listenerSchema = z
+  .strictObject({
+    protocol: z.enum(protocols).meta({ description: "What the listener speaks." }),
+    address: z.string().default("::").meta({ description: "Address to bind; `::` takes IPv4 as well." }),
+    port: port.optional().meta({ description: "TCP port; 0 lets the system choose (tests)." }),
+    path: z.string().startsWith("/", { error: "is no absolute path" }).max(107).optional().meta({
+      description: "Instead of address and port, for `lmtp`: the socket file to listen on.",
+    }),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, { error: "is no file mode like 660" })
+      .optional()
+      .meta({
+        description: "Who may connect to the socket file, as a file mode; `660` where none is given.",
+      }),
+    proxyProtocol: z.array(z.string()).default([]).meta({
+      description: "Addresses or networks that must send a PROXY header; nobody else may connect then.",
+    }),
+  })
+  .superRefine((listener, context) => {
+    const problem = placeProblem(listener);
+    if (problem !== undefined) context.addIssue({ code: "custom", ...problem });
+  })
+  .transform(({ port: given = 0, ...listener }) => ({ ...listener, port: given }));
+
+/** A listener has a port or a socket file, and what belongs to it; undefined where that is so. */
+function placeProblem(listener: {
+  readonly protocol: Protocol;
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
+  readonly mode?: string | undefined;
+  readonly proxyProtocol: readonly string[];
+}): { readonly path: string[]; readonly message: string } | undefined {
+  const { protocol, path, mode, proxyProtocol } = listener;
+  if (path === undefined) {
+    if (listener.port === undefined) return { path: ["port"], message: "must be given, or a path" };
+    return mode === undefined ? undefined : { path: ["mode"], message: "belongs to a path" };
+  }
+  if (protocol !== "lmtp") return { path: ["path"], message: `is for lmtp; ${protocol} needs a port` };
+  if (listener.port) return { path: ["port"], message: "cannot stand beside a path" };
+  if (proxyProtocol.length > 0) return { path: ["proxyProtocol"], message: "cannot stand beside a path" };
+  return undefined;
+}
+/** One place where the server listens; with a `path` its port is 0 and means nothing. */
 export type Listener = z.infer<typeof listenerSchema>;
 
 /** A domain that this host is a backup for. */
@@ -93,7 +128,7 @@ export const settingsSchema = z.strictObject({
     .meta({ description: "How much the server says.", dms: "LOG_LEVEL" }),
   listeners: z
     .array(listenerSchema)
-    .default([...standardListeners])
+    .prefault([...standardListeners])
     .meta({ description: "Where the server listens." }),
   tls: z
     .strictObject({
