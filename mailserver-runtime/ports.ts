@@ -8,6 +8,7 @@ import type { Listener } from "./settings/schema.ts";
 /** A port as it is bound. */
 export interface OpenPort {
   readonly protocol: string;
+  /** An IP address, or the path of a socket file. */
   readonly address: string;
   readonly port: number;
 }
@@ -43,9 +44,9 @@ export async function openPorts(
   }
   return {
     list: () =>
-      open.map(({ listener: { protocol, address }, listening }) => ({
+      open.map(({ listener: { protocol, address, path }, listening }) => ({
         protocol,
-        address,
+        address: path ?? address,
         port: listening.port,
       })),
     close,

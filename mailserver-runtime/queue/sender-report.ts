@@ -2,7 +2,7 @@
 import { type MessageContent, memoryContent } from "../message/content.ts";
 import { readHeaders } from "../message/headers.ts";
 import { buildReport, type ReportedRecipient } from "../message/report.ts";
-import type { MessageState } from "./message-state.ts";
+import type { StoredHeader } from "./message-state.ts";
 import type { QueueSubmission } from "./queue.ts";
 
 /** The most of an original that goes back whole with a report. */
@@ -14,7 +14,7 @@ const WHOLE_ORIGINAL_BYTES = 1024 * 1024;
  * a message with REQUIRETLS never has its content, and asks for REQUIRETLS itself (RFC 8689 §5).
  */
 export async function reportFor(
-  { header }: MessageState,
+  { header }: { readonly header: Pick<StoredHeader, "id" | "envelope" | "queuedAt" | "hops"> },
   recipients: readonly ReportedRecipient[],
   content: MessageContent,
   us: { readonly hostname: string; readonly now: number },

@@ -2,7 +2,7 @@
 import type { MessageContent } from "../message/content.ts";
 import { ConnectionError } from "../net/connection.ts";
 import { receiveMail } from "./reception.ts";
-import { type Reply, replies } from "./reply.ts";
+import { isSeveral, type Reply, replies } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
 import { submitMail } from "./submission.ts";
 
@@ -15,18 +15,19 @@ export async function decideMessage(
   const answer = await verdictOf(session, transaction, received);
   session.transaction = undefined;
   session.messages++;
-  if (answer.code < 300) {
+  if (session.mode === "lmtp") return isSeveral(answer) ? answer : transaction.recipients.map(() => answer);
+  if (!isSeveral(answer) && answer.code < 300) {
     session.errors = 0;
     session.idleCommands = 0;
   }
-  return session.mode === "lmtp" ? transaction.recipients.map(() => answer) : answer;
+  return answer;
 }
 
 async function verdictOf(
   session: Session,
   transaction: Transaction,
   received: MessageContent | Reply,
-): Promise<Reply> {
+): Promise<Reply | readonly Reply[]> {
   const { id, from } = transaction;
   if ("wire" in received) {
     const { code, status } = received;

@@ -33,8 +33,11 @@ export type Durable =
   | {
       readonly ok: true;
       readonly queueId: string | undefined;
-      readonly stored: number;
+      /** Accounts that have their copy now. */
+      readonly stored: ReadonlySet<string>;
       readonly requeued: number;
+      /** Only where each recipient is answered by itself: what those hear that have it not, in the recipients' order. */
+      readonly refusals?: readonly (Reply | undefined)[];
     }
   | { readonly ok: false; readonly reply: Reply };
 
@@ -48,12 +51,10 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   }
   const outcomes = await deliver(session, message);
   const failures = outcomes.filter((outcome) => !outcome.stored);
-  for (const { account, error } of failures)
-    session.log.error({ event: "store-failed", id: message.id, account, code: error.code }, error.message);
-  const stored = outcomes.length - failures.length;
+  const stored = new Set(outcomes.filter((outcome) => outcome.stored).map(({ account }) => account));
   const [first] = failures;
   if (first === undefined) return { ok: true, queueId, stored, requeued: 0 };
-  if (stored === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
+  if (stored.size === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
   const failed = new Set(failures.map(({ account }) => account));
   const again = message.local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
   try {
@@ -63,17 +64,19 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   } catch (error) {
     const reply = queueFailure(session, message, error);
     if (queueId !== undefined) await withdraw(session, message, queueId);
-    for (const outcome of outcomes)
-      if (outcome.stored)
-        session.log.error(
-          { event: "duplicate-possible", id: message.id, account: outcome.account },
-          "a stored copy was not acknowledged",
-        );
+    for (const account of stored) tellDuplicate(session, message, account);
     return { ok: false, reply };
   }
 }
 
-async function enqueue(session: Session, message: DurableMessage, envelope: Envelope): Promise<string> {
+export function tellDuplicate(session: Session, { id }: DurableMessage, account: string): void {
+  session.log.error({ event: "duplicate-possible", id, account }, "a stored copy was not acknowledged");
+}
+export async function enqueue(
+  session: Session,
+  message: DurableMessage,
+  envelope: Envelope,
+): Promise<string> {
   return (await session.services.queue.enqueue({ ...message.queued, envelope })).id;
 }
 async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
@@ -83,12 +86,25 @@ async function withdraw(session: Session, message: DurableMessage, queueId: stri
     session.log.error({ event: "duplicate-possible", id: message.id, queueId, err: error });
   }
 }
-function queueFailure(session: Session, message: DurableMessage, error: unknown): Reply {
+export function queueFailure(session: Session, message: DurableMessage, error: unknown): Reply {
   session.log.error({ event: "queue-failed", id: message.id, err: error }, "cannot queue a message");
   return (error as NodeJS.ErrnoException).code === "ENOSPC" ? replies.noSpace : replies.storeFailed;
 }
 
-async function deliver(session: Session, message: DurableMessage): Promise<readonly DeliveryOutcome[]> {
+/** Stores the local copies; what failed is in the log. */
+export async function deliver(
+  session: Session,
+  message: DurableMessage,
+): Promise<readonly DeliveryOutcome[]> {
+  const outcomes = await outcomesOf(session, message);
+  for (const outcome of outcomes) {
+    if (outcome.stored) continue;
+    const { account, error } = outcome;
+    session.log.error({ event: "store-failed", id: message.id, account, code: error.code }, error.message);
+  }
+  return outcomes;
+}
+async function outcomesOf(session: Session, message: DurableMessage): Promise<readonly DeliveryOutcome[]> {
   const { content, local, receivedAt } = message;
   if (local.length === 0) return [];
   try {
@@ -104,7 +120,7 @@ async function deliver(session: Session, message: DurableMessage): Promise<reado
   }
 }
 
-function failureReply(error: StoreError): Reply {
+export function failureReply(error: StoreError): Reply {
   if (error.code === "over-quota") return replies.mailboxFull;
   return error.code === "no-space" ? replies.noSpace : replies.storeFailed;
 }

@@ -4,20 +4,26 @@
  */
 import type { MessageContent } from "../message/content.ts";
 import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
-import { type LocalCopy, makeDurable } from "./durable.ts";
+import type { EnvelopeRecipient } from "../queue/queue.ts";
+import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
+import { makeDurableForEach } from "./durable-each.ts";
 import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
+import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
 import { authenticationResultsField, authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
 
-/** Decides about a message and makes it durable. The reply acknowledges it, or says why not. */
+/**
+ * Decides about a message and makes it durable. The reply acknowledges it, or says why not; LMTP has one for
+ * each recipient (RFC 2033 §4.2).
+ */
 export async function receiveMail(
   session: Session,
   transaction: Transaction,
   received: MessageContent,
-): Promise<Reply> {
+): Promise<Reply | readonly Reply[]> {
   const { id, snapshot, from } = transaction;
   const { hostname } = snapshot.settings;
   const receivedAt = session.now();
@@ -27,7 +33,9 @@ export async function receiveMail(
 
   const { remote, tls } = session.connection;
   const client = { address: remote.address, port: remote.port, secure: tls !== undefined };
-  const verdict = await session.services.filter?.inspect({
+  // Who hands mail over by LMTP is a server of ours that has judged it; its client's address is not the sender's.
+  const filter = session.mode === "lmtp" ? undefined : session.services.filter;
+  const verdict = await filter?.inspect({
     content: received,
     client,
     helo: session.helo ?? "",
@@ -53,7 +61,8 @@ export async function receiveMail(
     headers,
     (field) =>
       // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).
-      (field.name === "authentication-results" &&
+      (session.mode !== "lmtp" &&
+        field.name === "authentication-results" &&
         authservId(fieldValue(headers, field)) === hostname.toLowerCase()) ||
       (verdict?.headers !== undefined && field.name.startsWith("x-spam-")),
   );
@@ -79,16 +88,15 @@ export async function receiveMail(
       prefix,
       mailbox: junk ? "Junk" : "INBOX",
       quotaBytes: quotaOf(transaction, route.account),
-      recipient: { address: route.account, ...recipient.parameters },
+      recipient: { address: route.account, ...onwardParameters(recipient) },
     });
   }
   const local = [...copies.values()];
-  const onward = junk
-    ? []
-    : forwards.flatMap(({ recipient, route }) =>
-        route.kind === "remote" ? [{ address: route.address, ...recipient.parameters }] : [],
-      );
-  const durable = await makeDurable(session, {
+  const onward = new Map<string, EnvelopeRecipient>();
+  for (const { recipient, route } of junk ? [] : forwards)
+    if (route.kind === "remote" && !onward.has(route.address))
+      onward.set(route.address, { address: route.address, ...onwardParameters(recipient) });
+  const message: DurableMessage = {
     id,
     receivedAt,
     from,
@@ -97,8 +105,8 @@ export async function receiveMail(
     queued: {
       envelope: {
         // Rewriting costs an HMAC, which a message that stays here does not need.
-        from: (onward.length > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
-        recipients: onward,
+        from: (onward.size > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
+        recipients: [...onward.values()],
         ret: transaction.parameters.ret,
         envid: transaction.parameters.envid,
         smtpUtf8: transaction.parameters.smtpUtf8,
@@ -107,8 +115,14 @@ export async function receiveMail(
       prefix: prefix.subarray(Buffer.byteLength(returnPath)),
       content,
     },
-  });
+  };
+  const durable =
+    session.mode === "lmtp"
+      ? await makeDurableForEach(session, message, transaction.recipients)
+      : await makeDurable(session, message);
   if (!durable.ok) return refused(session, transaction, content, durable.reply, verdict);
+  const { refusals = [] } = durable;
+  const taken = transaction.recipients.filter((_, index) => refusals[index] === undefined);
   if (junk && forwards.length > 0)
     session.log.warn({
       event: "spam-not-forwarded",
@@ -117,22 +131,34 @@ export async function receiveMail(
     });
   session.log.info(
     {
-      event: "accepted",
+      event: taken.length > 0 ? "accepted" : "refused",
       id,
       queueId: durable.queueId,
       from,
-      to: transaction.recipients.map(({ address }) => address),
-      accounts: local.map(({ account }) => account),
+      to: taken.map(({ address }) => address),
+      accounts: [...durable.stored],
       size: received.size,
       messageId: messageIdOf(headers),
       action: action.kind,
       score: verdict?.score,
       times: verdict?.times,
       requeued: durable.requeued,
+      refused: refusals.length === 0 ? undefined : transaction.recipients.length - taken.length,
     },
     "message accepted",
   );
-  return reply(250, "2.0.0", `Ok: queued as ${id}`);
+  // A report about junk would tell whoever forged its sender that the address is read.
+  if (!junk)
+    await reportSuccess(
+      session,
+      transaction,
+      { content: received, envelope: message.queued.envelope, receivedAt },
+      successNotices(from, taken, durable.stored, receivedAt),
+    );
+  const answer = reply(250, "2.0.0", `Ok: queued as ${id}`);
+  return session.mode === "lmtp"
+    ? transaction.recipients.map((_, index) => refusals[index] ?? answer)
+    : answer;
 }
 
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */

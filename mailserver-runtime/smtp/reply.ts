@@ -30,6 +30,10 @@ export function closing(last: Reply): Reply {
 export function refusalReply(refusal: Refusal): Reply {
   return reply(refusal.code, refusal.status, refusal.text);
 }
+/** Whether a message was answered for each recipient by itself. */
+export function isSeveral(answer: Reply | readonly Reply[]): answer is readonly Reply[] {
+  return Array.isArray(answer);
+}
 function printable(text: string): string {
   // RFC 5321 §4.5.3.1.5: 512 octets with code and CRLF.
   return text.replace(/[\p{Cc}\p{Cs}]/gu, "?").slice(0, 480);

@@ -17,7 +17,7 @@ import { type Connection, ConnectionError } from "../net/connection.ts";
 import type { Command } from "./command.ts";
 import { commandsOf } from "./commands/table.ts";
 import { parseCommandLine } from "./grammar.ts";
-import { closing, type Reply, replies, reply } from "./reply.ts";
+import { closing, isSeveral, type Reply, replies, reply } from "./reply.ts";
 import type { SmtpServices } from "./services.ts";
 import { Session, type SmtpMode } from "./session.ts";
 
@@ -115,9 +115,9 @@ function answerTo(
   return command.run(session, argument);
 }
 
-/** Counts errors: a client that makes many is slowed down, then sent away. */
+/** Counts errors: a client that makes many is slowed down, then sent away. LMTP's are a server of ours and its recipients'. */
 function counted(session: Session, command: Command | undefined, last: Reply): Reply {
-  if (last.code >= 400) session.errors++;
+  if (last.code >= 400 && session.mode !== "lmtp") session.errors++;
   if (session.errors < session.limits.errors || last.closes) return last;
   offence(session, "too-many-errors", replies.tooManyErrors);
   // A message's own verdict is told; whoever hears it may not believe the message was lost.
@@ -126,9 +126,6 @@ function counted(session: Session, command: Command | undefined, last: Reply): R
 /** From half of the errors that end a connection on; the last one ends it at once. */
 function isSlowedDown({ errors, limits }: Session): boolean {
   return errors * 2 > limits.errors && errors < limits.errors;
-}
-function isSeveral(answer: Reply | readonly Reply[]): answer is readonly Reply[] {
-  return Array.isArray(answer);
 }
 
 /** A line that `ban` counts. */

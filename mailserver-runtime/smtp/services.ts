@@ -5,7 +5,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import type { InboundFilter, Signer } from "../filter/pipeline.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Log } from "../net/log.ts";
-import type { OutboundQueue } from "../queue/queue.ts";
+import type { OutboundQueue, QueueSubmission } from "../queue/queue.ts";
 import type { Refusal, Route } from "../routing/route.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import type { SmtpLimits } from "./limits.ts";
@@ -36,6 +36,8 @@ export interface SmtpServices {
   ) => boolean;
   /** The reverse-path of a message that an alias sends on to another host (`routing/srs.ts`); default: unchanged. */
   readonly forwardSender?: (reversePath: string) => string;
+  /** Takes mail that this server makes itself, at routing (`reentry.ts`); default: the queue. */
+  readonly reenter?: (submission: QueueSubmission) => Promise<unknown>;
   /** `ban/bans.ts`: hears of protocol abuse, unknown recipients and relay attempts. */
   readonly offend?: Offend;
   readonly spool: SpoolOptions;

@@ -17,6 +17,7 @@ import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
 import type { Session, Transaction } from "./session.ts";
+import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
 import { authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
 
@@ -82,6 +83,14 @@ export async function submitMail(
 
   const prefix = Buffer.concat([signatures, own]);
   const { local, queued } = destinations(session, transaction, prefix);
+  const envelope = {
+    from,
+    recipients: queued,
+    ret: transaction.parameters.ret,
+    envid: transaction.parameters.envid,
+    smtpUtf8: transaction.parameters.smtpUtf8,
+    body: transaction.parameters.body,
+  };
   const durable = await makeDurable(session, {
     id,
     receivedAt,
@@ -89,14 +98,7 @@ export async function submitMail(
     content,
     local,
     queued: {
-      envelope: {
-        from,
-        recipients: queued,
-        ret: transaction.parameters.ret,
-        envid: transaction.parameters.envid,
-        smtpUtf8: transaction.parameters.smtpUtf8,
-        body: transaction.parameters.body,
-      },
+      envelope,
       prefix,
       content,
       account,
@@ -120,6 +122,12 @@ export async function submitMail(
     },
     "message submitted",
   );
+  await reportSuccess(
+    session,
+    transaction,
+    { content, envelope, receivedAt },
+    successNotices(from, transaction.recipients, durable.stored, receivedAt),
+  );
   return reply(250, "2.0.0", `Ok: queued as ${durable.queueId ?? id}`);
 }
 
@@ -133,8 +141,9 @@ function destinations(
   const copyPrefix = Buffer.concat([Buffer.from(returnPathField(transaction.from)), prefix]);
   const local = new Map<string, LocalCopy>();
   const queued = new Map<string, EnvelopeRecipient>();
-  for (const { routes, parameters } of transaction.recipients) {
-    for (const route of routes) {
+  for (const recipient of transaction.recipients) {
+    const parameters = onwardParameters(recipient);
+    for (const route of recipient.routes) {
       if (route.kind === "local" && direct(senderDomain, route)) {
         if (local.has(route.account)) continue;
         local.set(route.account, {

@@ -2,7 +2,7 @@
 import { formatDate } from "../message/date.ts";
 
 export interface ReceivedFacts {
-  /** HELO argument and address of the client; undefined hides them (submission). */
+  /** HELO argument and address of the client, "" for one on a socket file; undefined hides them (submission). */
   readonly client: { readonly helo: string; readonly address: string } | undefined;
   readonly hostname: string;
   readonly protocol: string;
@@ -19,7 +19,7 @@ export function receivedField(facts: ReceivedFacts): string {
   const from =
     client === undefined
       ? "[127.0.0.1] (localhost [127.0.0.1])"
-      : `${client.helo} (${addressLiteral(client.address)})`;
+      : `${client.helo} (${client.address === "" ? "local" : addressLiteral(client.address)})`;
   const security = tls === undefined ? "" : `\r\n\t(${tls.protocol} ${tls.cipher})`;
   const recipient = facts.recipient === undefined ? "" : `\r\n\tfor <${facts.recipient}>`;
   return `Received: from ${from}\r\n\tby ${facts.hostname} with ${facts.protocol}${security}\r\n\tid ${facts.id}${recipient};\r\n\t${formatDate(facts.receivedAt)}\r\n`;

@@ -32,7 +32,8 @@ export const rcpt: Command = {
     if (recipients.length >= snapshot.settings.message.recipientLimit) return replies.tooManyRecipients;
 
     const address = mailbox === "postmaster" ? "postmaster" : formatAddress(mailbox);
-    if (seen.has(address)) return replies.recipientOk;
+    // LMTP answers the message once for each RCPT that was answered with 250, this one too (RFC 2033 §4.2).
+    if (seen.has(address) && session.mode !== "lmtp") return replies.recipientOk;
     const routes: OpenRoute[] = [];
     for (const route of session.services.routeRecipient(snapshot, address)) {
       if (route.kind === "refused")

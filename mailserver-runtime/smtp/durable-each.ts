@@ -1,0 +1,101 @@
+/**
+ * Makes one message durable for each recipient by itself, as LMTP lets a server answer (RFC 2033 §4.2): who
+ * cannot have it now is told so alone, and the client keeps the message for them only.
+ *
+ * What leaves through the queue is queued first, then the store gets the local copies. A recipient is
+ * acknowledged when each of its copies is kept; where an alias has some of them stored and others not, those
+ * others are queued, since the client would bring all of them again.
+ */
+import type { EnvelopeRecipient } from "../queue/queue.ts";
+import type { StoreError } from "../store/mail-store.ts";
+import {
+  type Durable,
+  type DurableMessage,
+  deliver,
+  enqueue,
+  failureReply,
+  queueFailure,
+  tellDuplicate,
+} from "./durable.ts";
+import { type Reply, replies } from "./reply.ts";
+import type { AcceptedRecipient, Session } from "./session.ts";
+
+export async function makeDurableForEach(
+  session: Session,
+  message: DurableMessage,
+  recipients: readonly AcceptedRecipient[],
+): Promise<Extract<Durable, { readonly ok: true }>> {
+  const { queueId, failure } = await queueRemote(session, message);
+  const goesOn = (recipient: AcceptedRecipient) =>
+    failure === undefined || recipient.routes.every(({ kind }) => kind === "local");
+  const wanted = new Set(recipients.filter(goesOn).flatMap(accountsOf));
+  const local = message.local.filter(({ account }) => wanted.has(account));
+  const stored = new Set<string>();
+  const failed = new Map<string, StoreError>();
+  for (const outcome of await deliver(session, { ...message, local }))
+    if (outcome.stored) stored.add(outcome.account);
+    else failed.set(outcome.account, outcome.error);
+
+  const again = new Map<string, EnvelopeRecipient>();
+  const verdicts = recipients.map((recipient): Verdict => {
+    if (!goesOn(recipient)) return { refusal: failure };
+    const accounts = accountsOf(recipient);
+    const missing = accounts.flatMap((account) => failed.get(account) ?? []);
+    if (missing.length === 0) return {};
+    if (missing.length === recipient.routes.length) return { refusal: failureReply(missing[0]!) };
+    for (const account of accounts.filter((one) => failed.has(one)))
+      again.set(account, message.local.find((copy) => copy.account === account)!.recipient);
+    return { waitsForQueue: true };
+  });
+  const requeue = await queueAgain(session, message, [...again.values()]);
+  if (requeue !== undefined)
+    for (const [index, { waitsForQueue }] of verdicts.entries())
+      if (waitsForQueue)
+        for (const account of accountsOf(recipients[index]!))
+          if (stored.has(account)) tellDuplicate(session, message, account);
+  return {
+    ok: true,
+    queueId,
+    stored,
+    requeued: requeue === undefined ? again.size : 0,
+    refusals: verdicts.map(({ refusal, waitsForQueue }) => (waitsForQueue ? requeue : refusal)),
+  };
+}
+
+interface Verdict {
+  readonly refusal?: Reply | undefined;
+  /** Acknowledged when its failed copies are in the queue. */
+  readonly waitsForQueue?: true;
+}
+
+async function queueRemote(
+  session: Session,
+  message: DurableMessage,
+): Promise<{ readonly queueId?: string; readonly failure?: Reply }> {
+  const { envelope } = message.queued;
+  if (envelope.recipients.length === 0) return {};
+  try {
+    return { queueId: await enqueue(session, message, envelope) };
+  } catch (error) {
+    return { failure: queueFailure(session, message, error) };
+  }
+}
+
+async function queueAgain(
+  session: Session,
+  message: DurableMessage,
+  recipients: readonly EnvelopeRecipient[],
+): Promise<Reply | undefined> {
+  if (recipients.length === 0) return undefined;
+  try {
+    await enqueue(session, message, { ...message.queued.envelope, from: message.from, recipients });
+    return undefined;
+  } catch (error) {
+    queueFailure(session, message, error);
+    return replies.storeFailed;
+  }
+}
+
+function accountsOf({ routes }: AcceptedRecipient): string[] {
+  return routes.flatMap((route) => (route.kind === "local" ? [route.account] : []));
+}
