@@ -112,7 +112,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
 
-    const shared: SharedDuties = { store, queue, authenticator, offend: bans.offend };
+    const shared: SharedDuties = { store, queue, authenticator, offend: bans.offend, reenter: enter };
     const serving = await openServing(foundation, shared, {
       spoolDirectory: `${directories.state}/incoming`,
     });

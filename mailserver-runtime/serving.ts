@@ -15,7 +15,7 @@ import type { Foundation } from "./foundation.ts";
 import { serveImap } from "./imap/serve.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
-import type { OutboundQueue } from "./queue/queue.ts";
+import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
 import { senderRefusal } from "./routing/access.ts";
 import type { Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
@@ -29,6 +29,8 @@ export interface SharedDuties {
   readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
   readonly authenticator: Authenticator;
   readonly offend: Offend;
+  /** Takes mail that this server makes itself (`reentry.ts`). */
+  readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
 }
 export interface ServingOptions {
   /** Where messages lie while they arrive; this process's own, emptied at its start. */
@@ -50,7 +52,7 @@ export async function openServing(
   options: ServingOptions,
 ): Promise<Serving> {
   const { directories, log, snapshot, settings, srs, tls } = foundation;
-  const { store, queue, authenticator, offend } = shared;
+  const { store, queue, authenticator, offend, reenter } = shared;
   const spool = { directory: options.spoolDirectory };
   await clearSpool(spool.directory);
   const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
@@ -78,6 +80,7 @@ export async function openServing(
     deliversDirectly: (senderDomain, route) =>
       settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
     offend,
+    reenter,
     spool,
     log,
   };

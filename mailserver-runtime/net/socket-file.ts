@@ -5,7 +5,7 @@
  * only a file that is a socket and refuses connections is taken away. Who may connect is the file's mode, set
  * before the first connection can be served; until then the file is open to its owner only.
  */
-import { chmod, lstat, unlink } from "node:fs/promises";
+import { chmod, lstat, stat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
 import { dirname } from "node:path";
 import { ListenError } from "./listen-error.ts";
@@ -37,7 +37,7 @@ export async function bindSocketFile(server: Server, file: SocketFile): Promise<
     });
     await chmod(file.path, Number.parseInt(file.mode ?? "660", 8));
   } catch (error) {
-    throw errorOf(file, error);
+    throw await errorOf(file, error);
   }
 }
 
@@ -74,9 +74,11 @@ function place({ path, protocol }: SocketFile): string {
   return `${path} (${protocol})`;
 }
 
-function errorOf(file: SocketFile, cause: unknown): ListenError {
+async function errorOf(file: SocketFile, cause: unknown): Promise<ListenError> {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === "ENOENT" || code === "ENOTDIR")
+  // libuv says EACCES where bind(2) says ENOENT.
+  const directory = await stat(dirname(file.path)).catch(() => undefined);
+  if (directory?.isDirectory() !== true)
     return new ListenError(
       "address",
       `Cannot listen on ${place(file)}: the directory ${dirname(file.path)} does not exist. Make it.`,

@@ -1,6 +1,6 @@
 /** A server for the tests of this room: real sockets, and stores, queues and routes that remember what they were asked. */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,7 @@ export interface Stored {
   readonly content: string;
 }
 export interface Queued {
+  readonly submission: QueueSubmission;
   readonly envelope: QueueSubmission["envelope"];
   readonly prefix: string;
   readonly content: string;
@@ -37,6 +38,8 @@ export interface SmtpFixture {
   readonly removed: string[];
   readonly logged: Record<string, unknown>[];
   readonly spool: string;
+  /** The socket file of a server that listens on one. */
+  readonly socketFile: string;
   readonly server: Listening;
   /** Errors that the next deliveries and queueings fail with; an account's name, or "queue". */
   readonly failures: Map<string, StoreError | Error>;
@@ -46,6 +49,8 @@ export interface FixtureOptions extends Partial<SmtpServices> {
   readonly mode?: SmtpMode;
   readonly settings?: Partial<SettingsInput>;
   readonly implicitTls?: boolean;
+  /** Listen on a socket file instead of a port. */
+  readonly onSocketFile?: boolean;
   readonly quotas?: Readonly<Record<string, number>>;
   readonly listening?: Partial<ListenOptions>;
   /** Forget contents, for load tests. */
@@ -98,12 +103,16 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
     mode = "mx",
     settings = {},
     implicitTls = false,
+    onSocketFile = false,
     quotas = {},
     listening = {},
     keepNothing,
     ...services
   } = options;
   const spool = await mkdtemp(join(tmpdir(), "mailkeep-smtp-"));
+  const socketFile = join(spool, "lmtp");
+  // A client of another user, as Postfix is, has to reach the file.
+  if (onSocketFile) await chmod(spool, 0o711);
   const parsed = settingsSchema.parse({ hostname: "mail.example.org", ...settings });
   const snapshot = {
     generation: 1,
@@ -148,10 +157,12 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
       usage: async (address) => ({ bytes: usage.get(address) ?? 0, messages: 0 }),
     },
     queue: {
-      async enqueue({ envelope, prefix, content }) {
+      async enqueue(submission) {
+        const { envelope, prefix, content } = submission;
         const error = failures.get(`queue ${envelope.recipients[0]?.address}`) ?? failures.get("queue");
         if (error !== undefined) throw error;
-        if (!keepNothing) queued.push({ envelope, prefix: prefix.toString(), content: await text(content) });
+        if (!keepNothing)
+          queued.push({ submission, envelope, prefix: prefix.toString(), content: await text(content) });
         return { id: `Q${queued.length}` };
       },
       async remove(id) {
@@ -171,6 +182,7 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
       address: "127.0.0.1",
       port: 0,
       proxyProtocol: [],
+      ...(onSocketFile ? { protocol: "lmtp", path: socketFile, mode: "666" } : {}),
     },
     tls,
     onConnection: (connection) => serveSmtp(connection, all),
@@ -182,7 +194,7 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
     await server.close(0);
     await rm(spool, { recursive: true, force: true });
   });
-  return { port: server.port, stored, queued, removed, logged, spool, server, failures, usage };
+  return { port: server.port, socketFile, stored, queued, removed, logged, spool, server, failures, usage };
 }
 
 async function text(content: MessageContent): Promise<string> {
