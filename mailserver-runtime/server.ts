@@ -18,7 +18,7 @@ import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
 import { openPorts } from "./ports.ts";
-import { declaredRelays } from "./queue/declared-relays.ts";
+import { declaredRelays, overflowRelay } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import { openPublishedTls } from "./queue/published-tls.ts";
 import type { QueueEntry } from "./queue/queue.ts";
@@ -105,6 +105,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         deliver: enter,
       },
       relayFor: (from, recipient) => relays(from, recipient).relay,
+      overflowRelay: () => overflowRelay(snapshot()),
+      warmUpFile: `${directories.state}/warm-up`,
       isOurself: (address, port) =>
         settings().submission.hostedDomains === "direct" &&
         settings().listeners.some((listener) => listener.protocol === "smtp" && listener.port === port) &&

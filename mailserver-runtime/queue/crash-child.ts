@@ -23,6 +23,10 @@ const settings = {
     lifetimeSeconds: 432_000,
     warnAfterSeconds: 0,
     tls: { mtaSts: false, dane: false },
+    connections: 20,
+    messagesPerHour: 0,
+    destinations: {},
+    warmUp: { messagesPerDay: 0, growth: 1, days: 1 },
   },
 } as Partial<Settings> as Settings;
 const queue = await openQueue({

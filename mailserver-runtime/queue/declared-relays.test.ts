@@ -4,7 +4,7 @@ import { parseRelayHost } from "../config/dms/relays.ts";
 import type { RelayLogin, SenderRelay, Snapshot, StackRelay } from "../config/snapshot.ts";
 import { snapshotOf } from "../routing/snapshot-for-tests.ts";
 import type { SettingsInput } from "../settings/schema.ts";
-import { declaredRelays } from "./declared-relays.ts";
+import { declaredRelays, overflowRelay } from "./declared-relays.ts";
 import { relayKey } from "./relay.ts";
 
 const origin = { file: "postfix-relaymap.cf", line: 1, owner: "setup" } as const;
@@ -158,6 +158,31 @@ test("another login or password is another connection", () => {
     relayKey({ host: "r", port: 1, tls: "starttls", credentials: { username: "u", password } });
   assert.notEqual(key("old"), key("new"));
   assert.ok(!key("old").includes("old"));
+});
+
+test("warm-up's relay is the one the stack declares there, else the host itself with its login", () => {
+  const named = (relay: string | undefined, of: Snapshot): Snapshot => {
+    const { delivery } = of.settings;
+    const warmUp = { ...delivery.warmUp, relay };
+    return { ...of, settings: { ...of.settings, delivery: { ...delivery, warmUp } } };
+  };
+  const logins = { "[relay.test]:587": login("relay") };
+  assert.equal(overflowRelay(named(undefined, snapshot({}))), undefined);
+  const plain = overflowRelay(named("[relay.test]:587", snapshot({}, logins)));
+  assert.deepEqual(plain?.credentials, { username: "relay", password: "relay-secret" });
+  assert.equal(plain?.tls, "starttls", "a login goes over checked TLS only");
+  const relay = { host: "relay.test", port: 587, tls: "starttls", lookupMx: false } as const;
+  const declared: StackRelay = {
+    name: "bulk",
+    match: { recipientDomains: ["never.test"], senders: [], senderDomains: [] },
+    relay,
+    origin,
+  };
+  assert.equal(
+    overflowRelay(named("[relay.test]:587", snapshot({}, logins, {}, [declared]))),
+    declared.relay,
+  );
+  assert.equal(overflowRelay(named("bulk", snapshot({}, {}, {}, [declared]))), declared.relay);
 });
 
 test("a new snapshot is in force with the next recipient", () => {

@@ -128,3 +128,18 @@ function parsed(text: string): RelayHost | undefined {
 }
 
 const variable = (name: string): Origin => ({ file: `environment ${name}`, line: 0, owner: "setup" });
+
+/**
+ * The relay that takes what a receiver is not to have today (`delivery.warmUp.relay`): one that the stack declares by this
+ * name or with this host and port, login included, else the host itself with its login of the DMS files.
+ */
+export function overflowRelay(snapshot: Snapshot): Relay | undefined {
+  const named = snapshot.settings.delivery.warmUp.relay;
+  const to = named === undefined ? undefined : parsed(named);
+  if (to === undefined) return undefined;
+  const declared = snapshot.stackRelays?.find(
+    ({ name, relay }) => name === named || (relay?.host.toLowerCase() === to.host && relay.port === to.port),
+  );
+  const { relay } = declared?.relay === undefined ? relayWithLogins(to, snapshot) : { relay: declared.relay };
+  return relay === "direct" ? undefined : relay;
+}

@@ -27,6 +27,7 @@ import {
 import { ClientError } from "./client/wire.ts";
 import type { Unreachable } from "./lane.ts";
 import type { Result } from "./message-state.ts";
+import type { Pace } from "./pace.ts";
 import type { Relay } from "./relay.ts";
 
 export interface DeliveryContext {
@@ -46,6 +47,8 @@ export interface DeliveryContext {
    * be forgotten over what is still to be sent.
    */
   readonly onResults: (places: readonly number[], results: readonly Result[]) => void;
+  /** Asked before a connection is made to these hosts; anything but undefined keeps it from being made. */
+  readonly admit: (targets: readonly Target[]) => Held | undefined;
   /** Told of the hosts that DNS named for a destination, and after how many milliseconds. */
   readonly onHosts?: (domain: string, targets: readonly Target[], ms: number) => void;
 }
@@ -63,11 +66,19 @@ export interface TlsAttempt {
 export interface Attempt {
   /** A connection that may be used again. */
   readonly session: SmtpSession | undefined;
-  /** No host could be reached at all. */
+  /** No host could be reached at all; nothing has been said of the recipients then. */
   readonly unreachable: Unreachable | undefined;
+  /** No connection was to be made now; recipients of whom nothing has been said wait. */
+  readonly held: Held | undefined;
   /** The server may have taken the message though we do not know (RFC 1047). */
   readonly uncertain: boolean;
 }
+
+/** Why a connection is not made now. */
+export type Held =
+  | { readonly kind: "wait"; readonly until: number; readonly why: string; readonly warmUp: boolean }
+  /** The receiver has as many connections of ours as it may have. */
+  | { readonly kind: "crowded"; readonly receiver: Pace };
 
 /** Connections made for one attempt. */
 const MAX_SESSIONS = 4;
@@ -84,7 +95,6 @@ export async function attempt(
   const tried = new Set<string>();
   let session = open;
   let uncertain = false;
-  let unreachable: Unreachable | undefined;
   // What is said of recipients that no transaction has settled in the end.
   let rest: Result = temporaryResult("4.4.2", "the connection was lost too often");
   for (let sessions = 0; missing.size > 0; ) {
@@ -94,9 +104,11 @@ export async function attempt(
       session = undefined;
       if (sessions === MAX_SESSIONS) break;
       const opened = await openSession(destination, tried, context);
+      if ("kind" in opened) return { session, unreachable: undefined, uncertain, held: opened };
       if (!(opened instanceof SmtpSession)) {
+        if (sessions === 0 && opened.outcome === "temporary")
+          return { session, unreachable: opened, uncertain, held: undefined };
         if (sessions === 0) rest = { ...opened, replied: false };
-        if (sessions === 0 && opened.outcome === "temporary") unreachable = opened;
         break;
       }
       session = opened;
@@ -137,7 +149,7 @@ export async function attempt(
       left,
       left.map(() => rest),
     );
-  return { session, unreachable, uncertain };
+  return { session, unreachable: undefined, uncertain, held: undefined };
 }
 
 /** The connection ended before the final dot and nobody said why: another host may do better. */
@@ -161,12 +173,14 @@ async function openSession(
   destination: RemoteDestination,
   tried: Set<string>,
   context: DeliveryContext,
-): Promise<SmtpSession | OpenFailure> {
+): Promise<SmtpSession | OpenFailure | Held> {
   const begin = performance.now();
   const found = await findTargets(destination, context);
   if (found.kind === "targets" && destination.kind === "mx")
     context.onHosts?.(destination.domain, found.targets, performance.now() - begin);
   if (found.kind !== "targets") return { outcome: found.kind, status: found.status, text: found.text };
+  const held = context.admit(found.targets);
+  if (held !== undefined) return held;
   const failures: string[] = [];
   let status = "4.4.1";
   // With REQUIRETLS: what every host so far lacks of it (RFC 8689 §4.2.1); undefined when one failed otherwise.

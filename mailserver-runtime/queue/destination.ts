@@ -20,6 +20,18 @@ export function destinationKey(destination: Destination): string {
   }
 }
 
+/** What a destination's ceilings are declared under: its domain, or its relay's host. */
+export function destinationName(destination: Destination): string {
+  switch (destination.kind) {
+    case "local":
+      return "local";
+    case "relay":
+      return destination.relay.host.toLowerCase();
+    case "mx":
+      return destination.domain.toLowerCase();
+  }
+}
+
 /**
  * What a message itself asks of TLS (RFC 8689). REQUIRETLS wins over `TLS-Required: No` (§3). A report about a message
  * with REQUIRETLS has it too, but is not lost for want of it (§5): it goes as the destination's own policy says.

@@ -1,16 +1,13 @@
 /**
- * The mail for one destination: what is ready, and the connections that work on it.
+ * The mail for one destination that is ready to go.
  *
- * Each connection takes one message after the other (RFC 5321 §4.5.4.1 asks to send what waits for a host in one go), and
- * waits a moment for more before it closes. How many there may be is found out by trying: one more after each message
- * that went through, half as many after a connection that failed. A destination that cannot be reached at all rests,
- * longer each time, and what is due for it meanwhile shares the answer instead of asking again.
+ * Connections take one message after the other (RFC 5321 §4.5.4.1 asks to send what waits for a host in one go), and wait
+ * a moment for more before they close. A destination that cannot be reached at all rests, longer each time, and what is
+ * due for it meanwhile shares the answer instead of asking again.
  */
 import type { Destination } from "./destination.ts";
+import { Pace } from "./pace.ts";
 
-/** Connections to one destination at first, and at most. */
-const FIRST_CONNECTIONS = 5;
-export const MAX_CONNECTIONS_PER_LANE = 20;
 const FIRST_REST_MS = 30_000;
 const LONGEST_REST_MS = 15 * 60_000;
 
@@ -22,19 +19,24 @@ export interface Unreachable {
 export class Lane<Item> {
   readonly key: string;
   readonly destination: Destination;
+  /** How fast the destination takes mail; its connections are those that work on this lane. */
+  readonly pace: Pace;
+  /** The pace of the servers behind it, as they were found the last time. */
+  receiver: Pace | undefined;
+  /** No connection works on it before this time; milliseconds. */
+  pausedUntil = 0;
   #ready: Item[] = [];
   #head = 0;
-  #limit = FIRST_CONNECTIONS;
   #failures = 0;
   #restUntil = 0;
   #unreachable: Unreachable | undefined;
   readonly #waiting: ((item: Item | undefined) => void)[] = [];
-  /** Connections that work, or wait for work. */
-  workers = 0;
 
-  constructor(key: string, destination: Destination) {
+  /** `name` is what the destination is declared under: its domain, or its relay's host. */
+  constructor(key: string, destination: Destination, name: string) {
     this.key = key;
     this.destination = destination;
+    this.pace = new Pace(name);
   }
 
   get length(): number {
@@ -48,9 +50,15 @@ export class Lane<Item> {
     else waiting(item);
   }
 
-  /** Whether one more connection would have something to do, and may be made. */
-  get wantsWorker(): boolean {
-    return this.length > 0 && this.workers < this.#limit;
+  /** Takes an item back, to be the next. */
+  putBack(item: Item): void {
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) waiting(item);
+    else if (this.#head === 0) this.#ready.unshift(item);
+    else {
+      this.#head -= 1;
+      this.#ready[this.#head] = item;
+    }
   }
 
   /** The next item; waits for one at most `patienceMs`. */
@@ -88,19 +96,13 @@ export class Lane<Item> {
     return now < this.#restUntil ? this.#unreachable : undefined;
   }
 
-  succeeded(): void {
+  reached(): void {
     this.#failures = 0;
-    this.#limit = Math.min(this.#limit + 1, MAX_CONNECTIONS_PER_LANE);
-  }
-
-  /** One connection failed, others may work. */
-  slowed(): void {
-    this.#limit = Math.max(1, Math.floor(this.#limit / 2));
   }
 
   /** No host of the destination could be reached. */
   failed(now: number, why: Unreachable): void {
-    this.slowed();
+    this.pace.slowed();
     this.#unreachable = why;
     this.#restUntil = now + Math.min(FIRST_REST_MS * 2 ** this.#failures, LONGEST_REST_MS);
     this.#failures += 1;
@@ -109,5 +111,7 @@ export class Lane<Item> {
   /** Forgets a rest: an operator asked for a retry. */
   wake(): void {
     this.#restUntil = 0;
+    this.pausedUntil = 0;
+    this.pace.wake();
   }
 }

@@ -9,7 +9,7 @@ import type { Log } from "../net/log.ts";
 import { Agenda } from "./agenda.ts";
 import type { Destination } from "./destination.ts";
 import { FreshBytes } from "./fresh-bytes.ts";
-import { applyRecord, type JournalRecord, type MessageState } from "./message-state.ts";
+import { applyRecord, type JournalRecord, lifeBegan, type MessageState } from "./message-state.ts";
 import type { QueueSubmission } from "./queue.ts";
 import type { Spool } from "./spool.ts";
 
@@ -23,12 +23,24 @@ export interface Entry {
   /** Why it was held as it came; before `holdUntil` only a release or a retry of this one message sends it. */
   heldBecause: string | undefined;
   readonly holdUntil: number;
+  /** When the message's lifetime began; milliseconds. */
+  readonly begin: number;
+  /** The sender has been told of a delay. */
+  warned: boolean;
   /** Destinations of this round that have not ended yet; 0 between rounds. */
   open: number;
   /** Where the next round goes, as far as it was known when this was written. */
   destinations: readonly Destination[];
   /** Read when the first destination of a round begins, dropped when the last has ended. */
   state: MessageState | undefined;
+  /** Something of this round was tried, or otherwise recorded. */
+  touched: boolean;
+  /** Why what is left waits without being tried, and until when. */
+  waits: { readonly until: number; readonly why: string } | undefined;
+  /** Recipients that a connection is sending to at the moment, by their places in the envelope. */
+  readonly underWay: Set<number>;
+  /** Destinations of this round whose mail goes another way, by their keys. */
+  redirected: ReadonlyMap<string, Destination>;
   /** Records that the disk did not take; they are written with the next one, and `state` stays until then. */
   unwritten: readonly JournalRecord[];
   /** The journal has something that a power loss must not take back, and may still. */
@@ -84,7 +96,13 @@ export class MessageIndex {
       held: state.held,
       heldBecause: state.heldBecause,
       holdUntil: state.header.holdUntil ?? 0,
+      begin: lifeBegan(state.header),
+      warned: state.warned,
       open: 0,
+      touched: false,
+      waits: undefined,
+      underWay: new Set(),
+      redirected: nowhereElse,
       destinations: this.#options.destinations(state),
       state: undefined,
       unwritten: [],
@@ -123,6 +141,8 @@ export class MessageIndex {
   forget(entry: Entry): void {
     if (entry.unwritten.length === 0) entry.state = undefined;
     this.#fresh.drop(entry.id);
+    entry.touched = false;
+    entry.redirected = nowhereElse;
   }
 
   /** The state of an entry whose round is open; entries whose files are gone are dropped. @throws {QueueError} */
@@ -146,6 +166,7 @@ export class MessageIndex {
    * it is named in the log, and what it would have said stays in memory.
    */
   note(entry: Entry, record: JournalRecord): void {
+    entry.touched = true;
     const records = [...entry.unwritten, record];
     try {
       this.#options.spool.append(entry.id, records);
@@ -172,6 +193,8 @@ export class MessageIndex {
     this.#agenda.close();
   }
 }
+
+const nowhereElse: ReadonlyMap<string, Destination> = new Map();
 
 /** A delay that is forgotten costs an attempt; anything else would be done twice, or undone. */
 function matters(record: JournalRecord): boolean {

@@ -32,11 +32,15 @@ export function finalNotices(state: MessageState): readonly ReportedRecipient[] 
   });
 }
 
-/** Recipients that still wait and whose sender is to hear of it. */
-export function delayNotices(state: MessageState, willRetryUntil: number): readonly ReportedRecipient[] {
+/** Recipients that still wait and whose sender is to hear of it; `why`, where they were not tried yet. */
+export function delayNotices(
+  state: MessageState,
+  willRetryUntil: number,
+  why = "not tried yet",
+): readonly ReportedRecipient[] {
   return state.recipients.flatMap((recipient) =>
     recipient.status === "waiting" && wants(state, recipient, "delayed")
-      ? [{ ...reported(recipient, "delayed"), willRetryUntil }]
+      ? [{ ...reported(recipient, "delayed", why), willRetryUntil }]
       : [],
   );
 }
@@ -46,7 +50,7 @@ function wants(state: MessageState, recipient: RecipientState, action: ReportAct
   return (recipient.notify ?? DEFAULT).includes(KEYWORD[action]);
 }
 
-function reported(recipient: RecipientState, action: ReportAction): ReportedRecipient {
+function reported(recipient: RecipientState, action: ReportAction, why = "not tried yet"): ReportedRecipient {
   const last = recipient.last;
   return {
     address: recipient.address,
@@ -54,7 +58,7 @@ function reported(recipient: RecipientState, action: ReportAction): ReportedReci
     action,
     status: last?.status ?? (action === "delayed" ? "4.0.0" : "5.0.0"),
     remote: last?.replied ? last.remote?.replace(/\[.*$/, "") : undefined,
-    text: last?.text ?? "not tried yet",
+    text: last?.text ?? why,
     lastAttemptAt: last?.at,
   };
 }

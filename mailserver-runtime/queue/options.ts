@@ -29,6 +29,10 @@ export interface QueueOptions {
   readonly local?: LocalDelivery;
   /** The relay for a recipient; undefined: its MX. */
   readonly relayFor?: (from: string, recipient: string) => Relay | undefined;
+  /** The relay that takes what a receiver is not to have today (`delivery.warmUp`); undefined: it waits. */
+  readonly overflowRelay?: () => Relay | undefined;
+  /** The file that remembers what each receiver has had (warm-up.ts); without it that is forgotten with the process. */
+  readonly warmUpFile?: string;
   /** Whether connecting there would reach this server's own MX listener. */
   readonly isOurself?: (address: string, port: number) => boolean;
   /** What TLS a host must offer; opportunistic where nothing is said. Never rejects. */

@@ -12,15 +12,18 @@ import { setMaxListeners } from "node:events";
 import { domainOf } from "../message/address.ts";
 import type { Log } from "../net/log.ts";
 import { type Destination, destinationKey, wishOf } from "./destination.ts";
+import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { type Entry, MessageIndex } from "./message-index.ts";
 import { type MessageState, type RecipientState, replay } from "./message-state.ts";
 import type { QueueOptions } from "./options.ts";
 import type { OutboundQueue, QueueEntry, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
+import { Receivers } from "./receivers.ts";
 import { Rounds } from "./rounds.ts";
 import { type SendingOptions, sendOne } from "./sending.ts";
 import { QueueError, Spool } from "./spool.ts";
+import { WarmUp } from "./warm-up.ts";
 
 export type { LocalDelivery, QueueOptions } from "./options.ts";
 
@@ -30,7 +33,8 @@ export type { LocalDelivery, QueueOptions } from "./options.ts";
  */
 export async function openQueue(options: QueueOptions): Promise<RunningQueue> {
   const spool = await Spool.open(options.directory);
-  return new RunningQueue(options, spool, await spool.ids());
+  const warmUp = await WarmUp.open(options.warmUpFile, options.log);
+  return new RunningQueue(options, spool, warmUp, await spool.ids());
 }
 
 export class RunningQueue implements OutboundQueue {
@@ -40,6 +44,8 @@ export class RunningQueue implements OutboundQueue {
   readonly #clock: () => number;
   readonly #index: MessageIndex;
   readonly #lanes: Lanes<Entry>;
+  readonly #receivers: Receivers;
+  readonly #warmUp: WarmUp;
   readonly #rounds: Rounds;
   readonly #sending: SendingOptions;
   readonly #stop = new AbortController();
@@ -50,10 +56,11 @@ export class RunningQueue implements OutboundQueue {
   /** Resolves when what an earlier process left is in the index. */
   readonly loaded: Promise<void>;
 
-  constructor(options: QueueOptions, spool: Spool, found: readonly string[]) {
+  constructor(options: QueueOptions, spool: Spool, warmUp: WarmUp, found: readonly string[]) {
     const { log, clock = Date.now, random = Math.random } = options;
     this.#options = options;
     this.#spool = spool;
+    this.#warmUp = warmUp;
     this.#log = log;
     this.#clock = clock;
     const stop = this.#stop.signal;
@@ -64,6 +71,9 @@ export class RunningQueue implements OutboundQueue {
     const index = new MessageIndex({ spool, log, clock, onDue, destinations });
     const shared = { queue: options, spool, index, counts: this.#counts, clock, stop };
     this.#index = index;
+    const delivery = () => options.settings().delivery;
+    const receivers = new Receivers(delivery, clock);
+    this.#receivers = receivers;
     this.#rounds = new Rounds({
       ...shared,
       random,
@@ -72,21 +82,27 @@ export class RunningQueue implements OutboundQueue {
     });
     this.#sending = {
       ...shared,
+      log,
+      delivery,
+      receivers,
+      warmUp,
+      overflow: (entry, lane) => this.#overflow(entry, lane),
       destination: (state, recipient) => this.#destination(state, recipient),
       record: (...results) => this.#rounds.record(...results),
     };
     this.#lanes = new Lanes({
       clock,
+      ceilings: (name) => receivers.ceilings(name),
       track: (work) => this.#track(work),
-      send: async (entry, lane, open) => {
+      send: async (entry, lane, connection) => {
         try {
-          return await sendOne(this.#sending, entry, lane, open);
+          const turn = await sendOne(this.#sending, entry, lane, connection);
+          if (turn.kind !== "done") return turn;
         } catch (error) {
           log.error({ id: entry.id, error: String(error) }, "an attempt broke off; the message stays queued");
-          return open;
-        } finally {
-          await this.#rounds.endDestination(entry);
         }
+        await this.#rounds.endDestination(entry);
+        return { kind: "done" };
       },
     });
     this.loaded = this.#load([...found]);
@@ -156,6 +172,7 @@ export class RunningQueue implements OutboundQueue {
       nextAttemptAt: entry?.dueAt ?? state.nextAttemptAt,
       attempts: state.attempts,
       held: state.held,
+      ...(entry?.waits === undefined ? {} : { waitsFor: entry.waits.why }),
       ...(this.#waitsForRelease(state) ? { heldBecause: state.heldBecause } : {}),
       transcript: state.transcript,
     };
@@ -165,6 +182,7 @@ export class RunningQueue implements OutboundQueue {
     await this.loaded;
     const entries = id === undefined ? [...this.#index.entries()] : [this.#index.get(id)];
     let count = 0;
+    this.#receivers.wake();
     this.#lanes.wake();
     const now = this.#clock();
     for (const entry of entries) {
@@ -201,6 +219,7 @@ export class RunningQueue implements OutboundQueue {
     const patience = setTimeout(() => this.#stop.abort(), graceMs);
     while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
     clearTimeout(patience);
+    await this.#warmUp.close();
     await this.#spool.close();
   }
 
@@ -243,8 +262,22 @@ export class RunningQueue implements OutboundQueue {
   async #beginRound(entry: Entry): Promise<void> {
     const { destinations } = entry;
     entry.open = destinations.length + 1;
+    entry.waits = undefined;
     for (const destination of destinations) this.#lanes.add(destination, entry);
     await this.#rounds.endDestination(entry);
+  }
+
+  /** Sends a message's mail for one domain by the relay that is declared for what is too much. */
+  #overflow(entry: Entry, { key, destination }: Lane<Entry>): boolean {
+    const relay = this.#options.overflowRelay?.();
+    if (relay === undefined || destination.kind !== "mx") return false;
+    const { tls, domain } = destination;
+    const other: Destination = { kind: "relay", relay, tls };
+    entry.redirected = new Map([...entry.redirected, [key, other]]);
+    this.#log.info({ event: "warm-up-overflow", id: entry.id, domain, relay: relay.host }, "sent by a relay");
+    entry.open += 1;
+    this.#lanes.add(other, entry);
+    return true;
   }
 
   /** Each destination of the recipients that wait, once. */

@@ -64,6 +64,8 @@ export interface QueueEntry {
   readonly nextAttemptAt: number;
   readonly attempts: number;
   readonly held: boolean;
+  /** Why it is not tried at the moment: a ceiling, or a receiver that asked for less. */
+  readonly waitsFor?: string;
   /** Why, where it was held as it came and still waits for its release. */
   readonly heldBecause?: string;
 }

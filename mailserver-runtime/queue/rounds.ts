@@ -74,7 +74,7 @@ export class Rounds {
       return;
     }
     try {
-      if (!index.has(entry)) return;
+      if (!index.has(entry) || this.#putOff(entry)) return;
       await index.harden(entry);
       const state = await index.stateOf(entry);
       if (state !== undefined && !stop.aborted) await this.#close(entry, state);
@@ -85,6 +85,19 @@ export class Rounds {
       entry.open = 0;
       index.forget(entry);
     }
+  }
+
+  /** Where nothing was tried because nothing was to be tried yet, a message only gets its time. */
+  #putOff(entry: Entry): boolean {
+    const { index, clock, queue, stop, random } = this.#options;
+    if (entry.touched || entry.waits === undefined || stop.aborted) return false;
+    const { delivery } = queue.settings();
+    const end = expiresAt(delivery, entry.begin);
+    const now = clock();
+    if (now >= end || (!entry.warned && isLate(delivery, entry.begin, now))) return false;
+    // Spread a little: what waited for the same hour or day does not come back in one moment.
+    index.schedule(entry, Math.min(end, entry.waits.until + 10_000 * random()));
+    return true;
   }
 
   async #close(entry: Entry, ended: MessageState): Promise<void> {
@@ -108,17 +121,21 @@ export class Rounds {
       return;
     }
     if (!state.warned && isLate(delivery, begin, now)) {
-      const delayed = delayNotices(state, expiresAt(delivery, begin));
+      const delayed = delayNotices(state, expiresAt(delivery, begin), entry.waits?.why);
       if (delayed.length > 0) await this.#tell(state, delayed);
       index.note(entry, { type: "warned" });
+      entry.warned = true;
     }
+    await index.harden(entry);
     entry.destinations = this.#options.destinations(state);
     if (!entry.held) {
-      const at = nextAttempt(delivery, begin, state.attempts + 1, now, random());
+      const waiting = state.recipients.filter(({ status }) => status === "waiting");
+      const refusals = waiting.flatMap(({ last }) => (last?.outcome === "temporary" ? [last.text] : []));
+      const usual = nextAttempt(delivery, begin, state.attempts + 1, now, random(), refusals);
+      const at = Math.min(usual, entry.waits?.until ?? usual);
       index.note(entry, { type: "next", at });
       index.schedule(entry, at);
     }
-    await index.harden(entry);
   }
 
   /** Gives up what still waits (RFC 5321 §4.5.4.1). */
@@ -126,7 +143,7 @@ export class Rounds {
     const results: Record<string, Result> = {};
     for (const { index, status, last } of state.recipients) {
       if (status !== "waiting") continue;
-      const text = `not delivered in time; the last attempt: ${last?.text ?? "none"}`;
+      const text = `not delivered in time; the last attempt: ${last?.text ?? entry.waits?.why ?? "none"}`;
       results[index] = { outcome: "permanent", status: "4.4.7", text, replied: false, remote: last?.remote };
     }
     if (Object.keys(results).length === 0) return state;

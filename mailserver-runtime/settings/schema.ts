@@ -208,6 +208,48 @@ export const settingsSchema = z.strictObject({
         .array(z.string())
         .default([])
         .meta({ description: "Local addresses to send from; empty: the system's choice." }),
+      connections: z.int().min(1).max(100).default(20).meta({
+        description:
+          "Connections at most to one recipient domain, and to one organisation behind many domains' MX hosts.",
+      }),
+      messagesPerHour: z.int().min(0).max(10_000_000).default(0).meta({
+        description: "Messages at most within an hour to one domain or organisation; 0: no ceiling.",
+      }),
+      destinations: z
+        .record(
+          z.string().toLowerCase().min(1).max(255),
+          z.strictObject({
+            connections: z.int().min(1).max(100).optional(),
+            messagesPerHour: z.int().min(0).max(10_000_000).optional(),
+          }),
+        )
+        .default({})
+        .meta({
+          description:
+            'Other ceilings by recipient domain, relay host or organisation of MX hosts: `{"google.com": {"connections": 5, "messagesPerHour": 500}}`.',
+        }),
+      warmUp: z
+        .strictObject({
+          messagesPerDay: z.int().min(0).max(10_000_000).default(0).meta({
+            description:
+              "Messages that an organisation gets at most on the first day it hears of this server; 0: no warm-up.",
+          }),
+          growth: z.number().min(1).max(10).default(1.5).meta({
+            description: "How much more it gets each day.",
+          }),
+          days: z.int().min(1).max(365).default(30).meta({
+            description: "After so many days there is no ceiling any more.",
+          }),
+          relay: z
+            .string()
+            .regex(/^\[?[^\s[\]]+\]?(:\d{1,5})?$/, { error: "is no relay like [smtp.example.org]:587" })
+            .optional()
+            .meta({
+              description:
+                "Relay that takes what is above the ceiling: the name of a declared one, or `[smtp.example.org]:587`; without one it waits in the queue.",
+            }),
+        })
+        .prefault({}),
       retrySeconds: z
         .array(z.int().min(1))
         .default([300, 900, 1800, 3600, 7200, 14400])
