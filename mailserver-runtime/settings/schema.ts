@@ -170,6 +170,10 @@ export const settingsSchema = z.strictObject({
         description:
           "Where submitted mail for another hosted domain goes: into the store, or through queue and MX as on the internet.",
       }),
+      futureReleaseSeconds: z.int().min(0).max(999_999_999).default(2_592_000).meta({
+        description:
+          "Longest time a message may be held at its sender's wish (FUTURERELEASE, RFC 4865); 0: not offered.",
+      }),
       requireSignature: z.boolean().default(false).meta({
         description:
           "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",
