@@ -13,6 +13,7 @@ import { createAuthenticator } from "./auth/account-authenticator.ts";
 import { verifyPassword } from "./auth/password/password.ts";
 import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
+import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
@@ -57,6 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const foundation = await openFoundation(options);
     closers.push(() => foundation.close());
+    syncFailures.tellTo(foundation.log);
     const { log, output, configuration, snapshot, settings, resolver, tls } = foundation;
 
     const { authoritative } = settings().dns;
@@ -140,7 +142,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       configuration,
       startedAt,
       listeners: ports.list,
-      problems: () => [...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
+      problems: () => [
+        ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
+        ...syncFailures.list().map(degradation),
+      ],
       bans,
       queueList: async () => ({ entries: (await queue.list()).map(told) }),
       queueShow: async (id) => {

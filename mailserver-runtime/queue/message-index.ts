@@ -186,7 +186,12 @@ export class MessageIndex {
   async harden(entry: Entry): Promise<void> {
     if (!entry.unsynced || entry.unwritten.length > 0) return;
     entry.unsynced = false;
-    await this.#options.spool.harden(entry.id);
+    try {
+      await this.#options.spool.harden(entry.id);
+    } catch (error) {
+      entry.unsynced = true;
+      throw error;
+    }
   }
 
   close(): void {

@@ -202,14 +202,16 @@ export class RunningQueue implements OutboundQueue {
     return this.#setHeld(id, false);
   }
 
-  /** Takes a message out without telling its sender. One that is being sent right now may still arrive. */
+  /** Takes a message out, durably, without telling its sender. One that is being sent right now may still arrive. */
   async remove(id: string): Promise<boolean> {
     await this.loaded;
     const entry = this.#index.get(id);
     if (entry === undefined || !this.#index.drop(entry)) return false;
     this.#counts.removed += 1;
     this.#log.warn({ id }, "removed from the queue by an operator");
-    return this.#spool.remove(id);
+    const { there, durable } = this.#spool.remove(id);
+    await durable;
+    return there;
   }
 
   async close(graceMs: number): Promise<void> {

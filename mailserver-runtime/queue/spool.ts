@@ -11,9 +11,10 @@
  * bytes are never trusted again.
  */
 import { randomBytes } from "node:crypto";
-import { appendFileSync, unlinkSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFailures } from "../disk/sync-failures.ts";
 import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
 import { DirectorySync, makeDirectory } from "./directory-sync.ts";
@@ -63,6 +64,9 @@ export class Spool {
   readonly #names: DirectorySync;
   /** Messages that have a journal; most leave without one. */
   readonly #journaled = new Set<string>();
+  /** Messages whose journal's last sync failed: its bytes are never trusted again. */
+  readonly #doubtful = new Set<string>();
+  readonly #removing = new Set<Promise<void>>();
 
   private constructor(directory: string, names: DirectorySync) {
     this.#directory = directory;
@@ -128,6 +132,7 @@ export class Spool {
     } catch (error) {
       // Under either name: what the caller is told was not taken must not be delivered later.
       await Promise.allSettled([unlink(temporary), unlink(this.#path(id))]);
+      await this.#names.sync().catch(() => {});
       throw storageError(error);
     }
     return header;
@@ -169,19 +174,30 @@ export class Spool {
     appendFileSync(this.#path(`${id}.journal`), lines, { mode: 0o600 });
   }
 
-  /** Syncs a message's journal, and its name. @throws {QueueError} */
+  /** Syncs a message's journal, and its name. One whose sync failed before is written anew. @throws {QueueError} */
   async harden(id: string): Promise<void> {
     try {
-      const handle = await open(this.#path(`${id}.journal`), "r");
-      try {
-        await handle.datasync();
-      } finally {
-        await handle.close();
-      }
+      if (this.#doubtful.has(id)) await this.#rewriteJournal(id);
+      else await syncFile(this.#path(`${id}.journal`));
       await this.#names.sync();
+      this.#doubtful.delete(id);
     } catch (error) {
       // A message that an operator removed meanwhile has no journal to keep.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw storageError(error);
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      this.#doubtful.add(id);
+      throw storageError(error);
+    }
+  }
+  /** The same records in a file of their own, which takes the name when it is durable and nothing was added meanwhile. */
+  async #rewriteJournal(id: string): Promise<void> {
+    const journal = this.#path(`${id}.journal`);
+    const fresh = this.#path(`${id}.new`);
+    for (;;) {
+      const records = readFileSync(journal);
+      writeFileSync(fresh, records, { mode: 0o600 });
+      await syncFile(fresh);
+      if (statSync(journal).size === records.length) return renameSync(fresh, journal);
+      unlinkSync(fresh);
     }
   }
 
@@ -225,14 +241,23 @@ export class Spool {
   }
 
   /**
-   * Takes a message out; false when it was gone. Synchronous, as `append`. The removal becomes durable a little later;
-   * until then a power loss would deliver it again. @throws {QueueError}
+   * Takes a message out; `there` is false when it was gone. That is synchronous, as `append`; `durable` resolves when a
+   * power loss does not bring it back. The journal goes after that: without it, who has the mail would get it again.
    */
-  remove(id: string): boolean {
+  remove(id: string): { readonly there: boolean; readonly durable: Promise<void> } {
     const there = this.removeMessage(id);
-    if (this.#journaled.delete(id)) unlinkIfThere(this.#path(`${id}.journal`));
-    this.#names.sync().catch(() => {});
-    return there;
+    const durable = this.#names.sync().then(
+      () => {
+        if (this.#journaled.delete(id)) unlinkIfThere(this.#path(`${id}.journal`));
+      },
+      (error) => {
+        throw storageError(error);
+      },
+    );
+    // Noted already; a caller who wants to know waits for it.
+    const ended = durable.catch(() => {}).finally(() => this.#removing.delete(ended));
+    this.#removing.add(ended);
+    return { there, durable };
   }
 
   /** The part of `remove` that counts: without its message's file a journal means nothing. @throws {QueueError} */
@@ -240,8 +265,9 @@ export class Spool {
     return unlinkIfThere(this.#path(id));
   }
 
-  close(): Promise<void> {
-    return this.#names.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#removing);
+    await this.#names.close();
   }
 
   #path(name: string): string {
@@ -275,6 +301,11 @@ export class Spool {
       await handle.close();
     }
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  await handle.datasync().finally(() => handle.close());
 }
 
 function unlinkIfThere(path: string): boolean {
@@ -320,6 +351,7 @@ const tooShort = (id: string): QueueError =>
 
 function storageError(error: unknown): QueueError {
   if (error instanceof QueueError) return error;
+  syncFailures.note("Writing the queue's directory", error);
   const { code, message } = error as NodeJS.ErrnoException;
   const full = code === "ENOSPC" || code === "EDQUOT";
   return new QueueError(full ? "disk full" : "storage", `the queue's directory: ${message}`, {

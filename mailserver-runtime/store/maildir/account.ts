@@ -15,7 +15,7 @@ import {
   StoreError,
 } from "../mail-store.ts";
 import { countFlags } from "./columns.ts";
-import { errorCode, makeDirectory, storeError, syncDirectory } from "./durable.ts";
+import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
 import { MaildirMailbox } from "./mailbox.ts";
@@ -323,7 +323,7 @@ export class MaildirAccount implements AccountStore {
     return this.#folders.run(async () => {
       const stored = diskName(name, this.separator).slice(1) || "INBOX";
       const names = readSubscriptions(this.directory);
-      if (names.includes(stored) === subscribed) return;
+      if (names.includes(stored) === subscribed) return proveDirectory(this.directory);
       const others = names.filter((other) => other !== stored);
       await writeSubscriptions(this.directory, subscribed ? [...others, stored] : others);
       this.#changed({ kind: "mailboxes" });

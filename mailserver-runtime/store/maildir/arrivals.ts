@@ -43,10 +43,14 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
       renamed.push(file);
       folders.add(file.slice(0, 3));
     }
+    if (state.isListDoubtful) await state.rewriteUidList();
     const bases = arrivals.map(({ file }) => baseName(file.slice(4)));
     [modSeq] = await Promise.all([
       state.nextModSeq(),
-      appendToUidList(state.directory, uids, bases),
+      appendToUidList(state.directory, uids, bases).catch((error) => {
+        state.isListDoubtful = true;
+        throw error;
+      }),
       ...[...folders].map((folder) => syncDirectory(`${state.directory}/${folder}`)),
     ]);
   } catch (error) {

@@ -8,12 +8,14 @@
  */
 import { closeSync, fsync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { syncFailures } from "../../disk/sync-failures.ts";
 import { StoreError } from "../mail-store.ts";
 import { SyncRounds } from "./sync-rounds.ts";
 
 /** A StoreError for what the operating system said. */
 export function storeError(error: unknown, what: string): StoreError {
   if (error instanceof StoreError) return error;
+  syncFailures.note(what, error);
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOSPC" || code === "EDQUOT")
     return new StoreError("no-space", `${what}: the mail volume is full (${code}); free space there.`, {
@@ -32,6 +34,8 @@ function sync(fd: number): Promise<void> {
   return new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
 }
 const files = new SyncRounds<number>(sync);
+/** Directories whose last sync failed: what was done there before is not known to be durable. */
+const unproven = new Set<string>();
 const directories = new SyncRounds<string>(async (directory) => {
   try {
     const fd = openSync(directory, "r");
@@ -40,7 +44,9 @@ const directories = new SyncRounds<string>(async (directory) => {
     } finally {
       closeSync(fd);
     }
+    unproven.delete(directory);
   } catch (error) {
+    if (errorCode(error) !== "ENOENT") unproven.add(directory);
     throw storeError(error, `Syncing ${directory}`);
   }
 });
@@ -52,6 +58,14 @@ export function syncDescriptor(fd: number, size = 0): Promise<void> {
 /** Resolves when a sync of the directory that began after this call has ended; one serves all that wait. */
 export function syncDirectory(directory: string): Promise<void> {
   return directories.join(directory);
+}
+
+/**
+ * For who finds what they wanted done already: resolves when it is durable, which somebody else may still be waiting for,
+ * or may have been refused.
+ */
+export async function proveDirectory(directory: string): Promise<void> {
+  if (unproven.has(directory) || directories.isBusy(directory)) await syncDirectory(directory);
 }
 
 /** Writes a small file so that a reader ever sees the old or the new content whole, and makes it durable. */
@@ -93,6 +107,9 @@ export async function makeDirectory(directory: string): Promise<void> {
     throw storeError(error, `Making ${directory}`);
   }
   await Promise.all(changed.map(syncDirectory));
+  // A directory that is there may have been made by somebody who still waits for the sync of its name.
+  for (let parent = dirname(directory); parent !== dirname(parent); parent = dirname(parent))
+    await proveDirectory(parent);
 }
 function makeMissing(directory: string, changed: string[]): void {
   try {

@@ -23,7 +23,7 @@ import { factsOf } from "./message-facts.ts";
 import { MessageFiles } from "./message-files.ts";
 import { Pace } from "./pace.ts";
 import { passOver } from "./scan.ts";
-import { newGuid, readUidList, writeUidList } from "./uid-list.ts";
+import { newGuid, readUidList } from "./uid-list.ts";
 
 const ATTEMPTS = 5;
 const CALM_MS = 25;
@@ -112,7 +112,7 @@ async function loadFromFolder(state: MailboxState, index: MailboxIndex | undefin
   state.view = { ...withRows(state.view, rows, modSeq), uidNext: list?.nextUid ?? 1 };
   // Packed now, so that a hundred thousand names are one object.
   state.files = new MessageFiles(state.files.pack(state.view.uids.subarray(0, state.view.count)));
-  if (list === undefined || !list.appendable || list.guid === undefined) await rewriteUidList(state);
+  if (list === undefined || !list.appendable || list.guid === undefined) await state.rewriteUidList();
   const arrivals = await newcomers(
     state,
     [...files].filter(([base]) => !seen.has(base)),
@@ -132,21 +132,12 @@ async function everyFile(state: MailboxState, known: readonly string[]): Promise
   }
 }
 
-async function rewriteUidList(state: MailboxState): Promise<void> {
-  const { view } = state;
-  const records: [number, string][] = [];
-  for (let i = 0; i < view.count; i++) records.push([view.uids[i]!, state.baseOf(view.uids[i]!)]);
-  const header = { uidValidity: state.uidValidity, nextUid: view.uidNext, guid: state.guid };
-  await writeUidList(state.directory, header, records);
-  state.records = records.length;
-}
-
 /**
  * Writes the index, so that the next opening is quick. `isKnown` says whether memory shows all there is on disk;
  * where another program is at work the index is left for another time. Resolves as loadState does.
  */
 export async function saveState(state: MailboxState, isKnown: () => Promise<boolean>): Promise<number> {
-  if (state.records > 2 * state.view.count + STALE_RECORDS) await rewriteUidList(state);
+  if (state.records > 2 * state.view.count + STALE_RECORDS) await state.rewriteUidList();
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stamps = await stampsOf(state.directory);
     if (stamps.settled) {

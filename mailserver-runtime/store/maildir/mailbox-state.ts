@@ -9,6 +9,7 @@ import { emptyView, withoutUids } from "./columns.ts";
 import { baseName, flagsOf } from "./file-name.ts";
 import { MODSEQ_BLOCK, writeModSeqCeiling } from "./mailbox-file.ts";
 import { MessageFiles } from "./message-files.ts";
+import { writeUidList } from "./uid-list.ts";
 
 /** Expunged UIDs remembered for expungedSince. */
 const MAX_EXPUNGED = 20_000;
@@ -40,6 +41,11 @@ export class MailboxState {
   files = new MessageFiles();
   /** Records in dovecot-uidlist, of which some may be of messages that are gone. */
   records = 0;
+  /**
+   * An append to the list failed: it may have been written in part, and its UIDs were not shown and will be given again.
+   * The list is written anew before anything else is appended.
+   */
+  isListDoubtful = false;
   /** True until the first opening has read it all. */
   isLoading = true;
   modSeqCeiling = 0;
@@ -85,6 +91,16 @@ export class MailboxState {
     const ceiling = modSeq + MODSEQ_BLOCK;
     await writeModSeqCeiling(this.directory, ceiling);
     this.modSeqCeiling = ceiling;
+  }
+
+  /** Writes `dovecot-uidlist` anew, without the records of messages that are gone. */
+  async rewriteUidList(): Promise<void> {
+    const { view, uidValidity, guid } = this;
+    const records: [number, string][] = [];
+    for (let i = 0; i < view.count; i++) records.push([view.uids[i]!, this.baseOf(view.uids[i]!)]);
+    await writeUidList(this.directory, { uidValidity, nextUid: view.uidNext, guid }, records);
+    this.records = records.length;
+    this.isListDoubtful = false;
   }
 
   /** Takes messages out of `view` and publishes; `flagged` are those that `view` changed besides. */

@@ -23,7 +23,7 @@ import { type Arrival, admit, placeFor } from "./arrivals.ts";
 import { withoutRecent, withSize } from "./columns.ts";
 import { compareNew, compareWithDisk } from "./comparing.ts";
 import { admitCopies, linkCopies } from "./copying.ts";
-import { errorCode, storeError, syncDirectory } from "./durable.ts";
+import { errorCode, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
 import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
 import { FolderWatch, type Scope } from "./folder-watch.ts";
@@ -238,6 +238,8 @@ export class MaildirMailbox implements Mailbox {
     const folders = new Set<string>();
     const modified = await this.#run(() => changeFlags(this.#state, change, folders));
     await Promise.all([...folders].map((folder) => syncDirectory(`${this.directory}/${folder}`)));
+    // Flags that were as wanted may be another session's change, which is answered when it is durable.
+    await proveDirectory(`${this.directory}/cur`);
     return { modified };
   }
 

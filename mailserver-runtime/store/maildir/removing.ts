@@ -2,7 +2,7 @@
  * client was told is expunged does not come back after a power loss. */
 import { unlinkSync } from "node:fs";
 import { compareWithDisk } from "./comparing.ts";
-import { errorCode, storeError, syncDirectory } from "./durable.ts";
+import { errorCode, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { pathOf } from "./file-name.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import { Pace } from "./pace.ts";
@@ -33,6 +33,8 @@ export async function removeMessages(
     failure = storeError(error, `Expunging from ${state.name}`);
   }
   await syncFolders(state, folders);
+  // What was gone already may have been removed by a call whose sync failed.
+  for (const part of ["new", "cur"]) await proveDirectory(`${state.directory}/${part}`);
   const shown = gone.filter((uid) => state.files.get(uid) !== undefined);
   if (shown.length > 0) state.forget(shown, await state.nextModSeq(), state.view);
   if (failure !== undefined) throw failure;

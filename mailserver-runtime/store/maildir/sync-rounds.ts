@@ -8,6 +8,8 @@
 export class SyncRounds<T> {
   readonly #sync: (what: T) => Promise<void>;
   #waiting = new Map<T, PromiseWithResolvers<void>>();
+  /** What the round under way syncs. */
+  #round: ReadonlyMap<T, unknown> = new Map();
   #running = false;
 
   constructor(sync: (what: T) => Promise<void>) {
@@ -29,14 +31,21 @@ export class SyncRounds<T> {
     return entry.promise;
   }
 
+  /** Whether somebody waits for a sync of `what`. */
+  isBusy(what: T): boolean {
+    return this.#waiting.has(what) || this.#round.has(what);
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
       const round = this.#waiting;
       this.#waiting = new Map();
+      this.#round = round;
       await Promise.all(
         [...round].map(([what, entry]) => this.#sync(what).then(entry.resolve, entry.reject)),
       );
     }
+    this.#round = new Map();
     this.#running = false;
   }
 }
