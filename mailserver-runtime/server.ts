@@ -24,6 +24,7 @@ import { openQueue } from "./queue/outbound-queue.ts";
 import { openPublishedTls } from "./queue/published-tls.ts";
 import type { QueueEntry } from "./queue/queue.ts";
 import { createReentry } from "./reentry.ts";
+import { openSentReports } from "./reports/sent-reports.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
@@ -94,8 +95,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const isOwn = ownAddresses();
     const publishedTls = await openPublishedTls({ directory: directories.state, resolver, settings, log });
     closers.push(() => publishedTls.close());
+    const reports = openSentReports({
+      directory: directories.state,
+      resolver,
+      snapshot,
+      submit: enter,
+      log,
+    });
+    closers.push(() => reports.close());
     const queue = await openQueue({
       ...publishedTls,
+      onTls: reports.onTls,
       directory: `${directories.state}/queue`,
       resolver,
       settings,
@@ -181,6 +191,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await bans.close();
         await serving.close();
         await store.close();
+        await reports.close();
         publishedTls.close();
         await nameServer?.close();
         log.info({ event: "stopped" });

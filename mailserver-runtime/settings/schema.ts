@@ -170,10 +170,6 @@ export const settingsSchema = z.strictObject({
         description:
           "Where submitted mail for another hosted domain goes: into the store, or through queue and MX as on the internet.",
       }),
-      futureReleaseSeconds: z.int().min(0).max(999_999_999).default(2_592_000).meta({
-        description:
-          "Longest time a message may be held at its sender's wish (FUTURERELEASE, RFC 4865); 0: not offered.",
-      }),
       requireSignature: z.boolean().default(false).meta({
         description:
           "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",
@@ -349,6 +345,22 @@ export const settingsSchema = z.strictObject({
     .array(copySchema)
     .default([])
     .meta({ description: "Who gets a copy of which mail, unseen by sender and recipients (BCC, journal)." }),
+  reports: z
+    .strictObject({
+      tls: z.boolean().default(true).meta({
+        description: "Tell domains that ask for it how TLS with their hosts went, daily (TLS-RPT, RFC 8460).",
+      }),
+      dmarc: z.boolean().default(true).meta({
+        description:
+          "Tell domains that ask for it who sent mail in their name, and whether it was theirs, daily (DMARC aggregate reports, RFC 9990).",
+      }),
+      addresses: z.array(z.string()).default([]).meta({
+        description:
+          "Addresses here at which reports about our own domains come in: the `rua` of their DMARC and TLS-RPT records. What comes there is delivered as all mail, and read for `mailkeep reports`.",
+      }),
+    })
+    .prefault({})
+    .meta({ description: "Reports to other domains, and from them." }),
   filter: z
     .strictObject({
       tagScore: z.number().min(-1_000_000).max(1000).optional().meta({

@@ -7,7 +7,7 @@ import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
-import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -103,13 +103,15 @@ export async function receiveMail(
     content,
     local,
     queued: {
-      // Rewriting costs an HMAC, which a message that stays here does not need.
-      envelope: envelopeOf(
-        transaction,
-        headers,
-        (onward.size > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
-        [...onward.values()],
-      ),
+      envelope: {
+        // Rewriting costs an HMAC, which a message that stays here does not need.
+        from: (onward.size > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
+        recipients: [...onward.values()],
+        ret: transaction.parameters.ret,
+        envid: transaction.parameters.envid,
+        smtpUtf8: transaction.parameters.smtpUtf8,
+        body: transaction.parameters.body,
+      },
       prefix: prefix.subarray(Buffer.byteLength(returnPath)),
       content,
     },

@@ -85,7 +85,6 @@ export const replies = {
   unknownMechanism: reply(504, "5.5.4", "Unrecognized authentication mechanism"),
   authRequired: reply(530, "5.7.0", "Authentication required"),
   tlsRequired: reply(530, "5.7.0", "Must issue a STARTTLS command first"),
-  requireTlsInClear: reply(530, "5.7.10", "REQUIRETLS needs a session with TLS"),
   badCredentials: reply(535, "5.7.8", "Authentication credentials invalid"),
   accountDisabled: reply(535, "5.7.13", "This account is disabled"),
   authNeedsTls: reply(538, "5.7.11", "Encryption required for authentication"),

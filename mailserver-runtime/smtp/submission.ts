@@ -12,7 +12,7 @@ import { fieldValue, findFields, type Headers, readHeaders } from "../message/he
 import { newMessageId } from "../message/message-id.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
-import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
@@ -82,9 +82,15 @@ export async function submitMail(
     return refused(session, transaction, content, replies.unsigned);
 
   const prefix = Buffer.concat([signatures, own]);
-  const hold = senderHold(transaction);
-  const { local, queued } = destinations(session, transaction, prefix, hold);
-  const envelope = envelopeOf(transaction, headers, from, queued);
+  const { local, queued } = destinations(session, transaction, prefix);
+  const envelope = {
+    from,
+    recipients: queued,
+    ret: transaction.parameters.ret,
+    envid: transaction.parameters.envid,
+    smtpUtf8: transaction.parameters.smtpUtf8,
+    body: transaction.parameters.body,
+  };
   const durable = await makeDurable(session, {
     id,
     receivedAt,
@@ -96,8 +102,6 @@ export async function submitMail(
       prefix,
       content,
       account,
-      holdUntil: hold?.until,
-      heldBecause: hold?.because,
     },
   });
   if (!durable.ok) return refused(session, transaction, content, durable.reply);
@@ -127,26 +131,12 @@ export async function submitMail(
   return reply(250, "2.0.0", `Ok: queued as ${durable.queueId ?? id}`);
 }
 
-/** Why a message waits, and how long. */
-interface Hold {
-  /** Milliseconds since the epoch; undefined: until an operator releases it. */
-  readonly until: number | undefined;
-  readonly because: string;
-}
-/** RFC 4865: its sender wants it to leave later. */
-function senderHold({ parameters: { holdUntil } }: Transaction): Hold | undefined {
-  if (holdUntil === undefined) return undefined;
-  return { until: holdUntil, because: `its sender wants it sent at ${new Date(holdUntil).toISOString()}` };
-}
-
 function destinations(
   session: Session,
   transaction: Transaction,
   prefix: Buffer,
-  hold: Hold | undefined,
 ): { readonly local: LocalCopy[]; readonly queued: EnvelopeRecipient[] } {
-  // What is held waits in the queue for all its recipients.
-  const direct = hold === undefined ? (session.services.deliversDirectly ?? (() => true)) : () => false;
+  const direct = session.services.deliversDirectly ?? (() => true);
   const senderDomain = domainOf(transaction.from);
   const copyPrefix = Buffer.concat([Buffer.from(returnPathField(transaction.from)), prefix]);
   const local = new Map<string, LocalCopy>();

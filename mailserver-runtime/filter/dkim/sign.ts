@@ -31,6 +31,9 @@ const signed = [
   "list-id",
   "list-unsubscribe",
   "list-unsubscribe-post",
+  // RFC 8460 §5.3
+  "tls-report-domain",
+  "tls-report-submitter",
 ];
 
 export interface SigningKey {

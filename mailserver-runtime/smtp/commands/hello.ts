@@ -1,7 +1,8 @@
 /**
  * What HELO, EHLO and LHLO share (RFC 5321 §4.1.1.1, RFC 2033 §4.1).
  *
- * BINARYMIME, MT-PRIORITY and DELIVERBY are not offered: docs/decisions has the reasons.
+ * Not offered: BINARYMIME, because a next hop without it could only be served by a conversion that breaks
+ * DKIM; MT-PRIORITY and DELIVERBY, because hardly any next hop keeps what they promise.
  */
 import { saslMechanisms } from "../../auth/sasl.ts";
 import { isHelloName } from "../grammar.ts";
@@ -34,12 +35,6 @@ export async function extendedHello(session: Session, argument: string): Promise
     `LIMITS MAILMAX=${session.limits.messages} RCPTMAX=${settings.message.recipientLimit}`,
   ];
   if (session.services.offersTls && !secure) lines.push("STARTTLS");
-  if (secure && session.mode !== "lmtp") lines.push("REQUIRETLS");
-  const hold = settings.submission.futureReleaseSeconds;
-  if (secure && session.mode === "submission" && hold > 0) {
-    const latest = new Date(session.now() + hold * 1000).toISOString().replace(/\.\d+Z$/, "Z");
-    lines.push(`FUTURERELEASE ${hold} ${latest}`);
-  }
   if (session.mode === "submission" && secure && session.account === undefined)
     lines.push(`AUTH ${[...saslMechanisms.keys()].join(" ")}`);
   return reply(250, undefined, ...lines);

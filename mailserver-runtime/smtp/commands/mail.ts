@@ -21,7 +21,7 @@ export const mail: Command = {
     if (path === undefined) return replies.syntax;
     if (path === "path" || path.mailbox === "postmaster") return replies.badSender;
     if (path.parameters.size > 0 && !session.extended) return replies.unknownParameter;
-    const parameters = mailParameters(path.parameters, session.parameterContext());
+    const parameters = mailParameters(path.parameters, session.mode === "submission");
     if ("wire" in parameters) return parameters;
     const from = path.mailbox === "null" ? "" : formatAddress(path.mailbox);
     if (path.mailbox !== "null" && needsSmtpUtf8(path.mailbox) && parameters.smtpUtf8 !== true)
