@@ -10,10 +10,10 @@ import type { Configuration, Snapshot } from "./config/snapshot.ts";
 import { createResolver, type StubResolver } from "./dns/stub-resolver.ts";
 import type { Log } from "./net/log.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";
-import { hostDomain } from "./routing/host-domain.ts";
 import type { Route } from "./routing/route.ts";
 import { routeRecipient } from "./routing/routing.ts";
-import { createSrs, loadSrsSecrets, type Srs } from "./routing/srs.ts";
+import { loadSrsSecrets, type Srs } from "./routing/srs.ts";
+import { srsBySettings } from "./routing/srs-settings.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { type LoadedTls, loadTlsContexts } from "./tls/contexts.ts";
@@ -33,7 +33,8 @@ export interface Foundation {
   settings(): Settings;
   readonly resolver: StubResolver;
   readonly tls: LoadedTls;
-  readonly srs: Srs;
+  /** Rewrites the senders of what is forwarded, as the settings of a snapshot want it. */
+  srs(snapshot: Snapshot): Srs;
   /** Where mail to an address goes. */
   routeRecipient(snapshot: Snapshot, address: string): readonly Route[];
   /** In the opposite order of opening; the log last, flushed. */
@@ -62,11 +63,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     closers.push(() => resolver.close());
     const tls = await loadTlsContexts(directories, settings(), log, { env });
     closers.push(() => tls.close());
-    const srs = createSrs({
-      secrets: await loadSrsSecrets(`${directories.state}/srs-secrets`),
-      domain: hostDomain(snapshot()),
-      isOurs: (domain) => snapshot().domain(domain) !== undefined,
-    });
+    const srs = srsBySettings(await loadSrsSecrets(`${directories.state}/srs-secrets`));
     return {
       directories,
       output,
@@ -77,7 +74,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
       resolver,
       tls,
       srs,
-      routeRecipient: (at, address) => routeRecipient(at, address, { srs }),
+      routeRecipient: (at, address) => routeRecipient(at, address, { srs: srs(at) }),
       close,
     };
   } catch (error) {

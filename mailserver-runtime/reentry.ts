@@ -51,6 +51,15 @@ export function createReentry(
       });
       const failed = outcomes.find((outcome) => !outcome.stored);
       if (failed && !failed.stored) throw failed.error;
+      options.log.info(
+        {
+          event: "own-mail-stored",
+          id: submission.cause,
+          from: submission.envelope.from,
+          accounts: local.map(({ account }) => account),
+        },
+        "a message of this server's own is stored",
+      );
     }
     if (remote.length > 0)
       await options.queue().enqueue({

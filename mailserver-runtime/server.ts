@@ -119,10 +119,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       relayFor: (from, recipient) => relays(from, recipient).relay,
       overflowRelay: () => overflowRelay(snapshot()),
       warmUpFile: `${directories.state}/warm-up`,
-      isOurself: (address, port) =>
-        settings().submission.hostedDomains === "direct" &&
-        settings().listeners.some((listener) => listener.protocol === "smtp" && listener.port === port) &&
-        isOwn(address),
+      // Mail of a hosted domain that takes the MX's way is meant to come back.
+      isOurself: (domain, host, at) => {
+        const { hostname, listeners } = settings();
+        if (snapshot().domain(domain) !== undefined) return false;
+        if (at === undefined) return host.toLowerCase() === hostname.toLowerCase();
+        return (
+          listeners.some(({ protocol, port }) => protocol === "smtp" && port === at.port) && isOwn(at.address)
+        );
+      },
     });
     closers.push(() => queue.close(0));
 

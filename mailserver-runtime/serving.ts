@@ -62,7 +62,8 @@ export async function openServing(
   const services: SmtpServices = {
     snapshot,
     routeRecipient: foundation.routeRecipient,
-    forwardSender: (reversePath) => srs.forward(reversePath),
+    forwardSender: (at, reversePath) =>
+      at.settings.srs.enabled ? srs(at).forward(reversePath) : reversePath,
     senderRefusal,
     store,
     queue,

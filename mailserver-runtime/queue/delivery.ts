@@ -9,7 +9,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Resolver } from "../dns/resolver.ts";
 import { RequireTlsNotOffered, requiredDemand, unmetRequirement } from "./client/require-tls.ts";
 import { SmtpSession, type Timeouts } from "./client/session.ts";
-import { findTargets, type RemoteDestination, type Target } from "./client/targets.ts";
+import { findTargets, type IsOurself, type RemoteDestination, type Target } from "./client/targets.ts";
 import { tlsFailureOf } from "./client/tls-error.ts";
 import {
   opportunisticDemand,
@@ -35,7 +35,7 @@ export interface DeliveryContext {
   readonly hostname: string;
   readonly port: number;
   readonly localAddresses: readonly string[];
-  readonly isOurself: (address: string, port: number) => boolean;
+  readonly isOurself: IsOurself;
   /** What a destination's host must offer; asked for each new connection. */
   readonly tlsDemand: (domain: string, target: Target) => Promise<TlsDemand>;
   readonly onTls?: (attempt: TlsAttempt) => void;

@@ -22,6 +22,7 @@ export interface StoredHeader {
   readonly holdUntil?: number;
   readonly heldBecause?: string;
   readonly hops?: number;
+  readonly lifetimeSeconds?: number;
   readonly account?: string;
 }
 

@@ -5,7 +5,7 @@ import type { Log } from "../net/log.ts";
 import type { Refusal } from "../routing/route.ts";
 import type { Settings } from "../settings/schema.ts";
 import type { Timeouts } from "./client/session.ts";
-import type { Target } from "./client/targets.ts";
+import type { IsOurself, Target } from "./client/targets.ts";
 import type { TlsDemand } from "./client/tls-policy.ts";
 import type { TlsAttempt } from "./delivery.ts";
 import type { QueueSubmission } from "./queue.ts";
@@ -34,7 +34,7 @@ export interface QueueOptions {
   /** The file that remembers what each receiver has had (warm-up.ts); without it that is forgotten with the process. */
   readonly warmUpFile?: string;
   /** Whether connecting there would reach this server's own MX listener. */
-  readonly isOurself?: (address: string, port: number) => boolean;
+  readonly isOurself?: IsOurself;
   /** What TLS a host must offer; opportunistic where nothing is said. Never rejects. */
   readonly tlsDemand?: (domain: string, target: Target) => Promise<TlsDemand>;
   /** Told how TLS went with each MX host that was connected to (RFC 8460). */

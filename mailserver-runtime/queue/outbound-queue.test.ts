@@ -3,6 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { memoryContent } from "../message/content.ts";
+import type { IsOurself } from "./client/targets.ts";
 import type { QueueSubmission } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
@@ -236,7 +237,7 @@ const unroutable: readonly (readonly [
 for (const [zone, outcome, why] of unroutable)
   test(`mail that has nowhere to go is ${outcome}: ${why}`, async (context) => {
     const resolver = zoneResolver(zone);
-    const isOurself = (address: string): boolean => address === "127.0.0.9";
+    const isOurself: IsOurself = (_domain, _host, at) => at?.address === "127.0.0.9";
     const { queue, reports } = await testQueue(context, 9, { resolver, isOurself });
     const { id } = await queue.enqueue(submission("bob@sink.test"));
     const [status, code] = outcome.split(" ");
@@ -259,7 +260,7 @@ test("a backup server leaves out itself and what is not preferred to it (RFC 532
   });
   const { queue } = await testQueue(context, sink.port, {
     resolver,
-    isOurself: (address) => address === "127.0.0.9",
+    isOurself: (_domain, _host, at) => at?.address === "127.0.0.9",
   });
   await queue.enqueue(submission("bob@sink.test"));
   await until(() => queue.counts().messages === 0, "delivery by the first");

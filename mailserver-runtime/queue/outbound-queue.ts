@@ -130,7 +130,16 @@ export class RunningQueue implements OutboundQueue {
     const { envelope, contentSize, account, id } = header;
     this.#counts.enqueued += 1;
     this.#log.info(
-      { id, from: envelope.from, recipients: envelope.recipients.length, size: contentSize, account, ms },
+      {
+        event: "queued",
+        id,
+        cause: submission.cause,
+        from: envelope.from,
+        recipients: envelope.recipients.length,
+        size: contentSize,
+        account,
+        ms,
+      },
       "queued",
     );
     const state = replay(header, []);

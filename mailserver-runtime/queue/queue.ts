@@ -36,6 +36,10 @@ export interface QueueSubmission {
   readonly heldBecause?: string;
   /** How often this message has been redirected here; a bounce or forward passes it on. */
   readonly hops?: number;
+  /** The id of the transaction or message that it comes from, for the log: a reception, a message that is reported on. */
+  readonly cause?: string;
+  /** How long it is tried, where that is not `delivery.lifetimeSeconds`; a backup MX waits longer. */
+  readonly lifetimeSeconds?: number;
   /** The authenticated account that submitted it, for limits and `queue list`. */
   readonly account?: string;
 }

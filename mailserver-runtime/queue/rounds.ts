@@ -18,7 +18,7 @@ import { delayNotices, finalNotices } from "./notices.ts";
 import type { QueueOptions } from "./options.ts";
 import type { QueueSubmission } from "./queue.ts";
 import type { QueueCounts } from "./queue-counts.ts";
-import { expiresAt, isLate, nextAttempt } from "./schedule.ts";
+import { deliveryOf, expiresAt, isLate, nextAttempt } from "./schedule.ts";
 import { reportFor } from "./sender-report.ts";
 import type { Spool } from "./spool.ts";
 
@@ -103,7 +103,7 @@ export class Rounds {
   async #close(entry: Entry, ended: MessageState): Promise<void> {
     const { index, clock, random, counts, queue, spool } = this.#options;
     const now = clock();
-    const { delivery } = queue.settings();
+    const delivery = deliveryOf(ended.header, queue.settings().delivery);
     const { queuedAt } = ended.header;
     const begin = lifeBegan(ended.header);
     const state = now >= expiresAt(delivery, begin) ? this.#expire(entry, ended) : ended;

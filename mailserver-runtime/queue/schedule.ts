@@ -6,6 +6,11 @@ type Delivery = Settings["delivery"];
 
 /** Greylisting opens at a whole second after the first attempt by its own clock. */
 const GREYLIST_MARGIN_MS = 2000;
+/** The settings for one message, which may be tried longer than others. */
+export function deliveryOf(header: { readonly lifetimeSeconds?: number }, delivery: Delivery): Delivery {
+  const { lifetimeSeconds } = header;
+  return lifetimeSeconds === undefined ? delivery : { ...delivery, lifetimeSeconds };
+}
 
 /**
  * The time of the attempt that follows `attempts` failed ones; milliseconds. Up to a tenth later than said, so that

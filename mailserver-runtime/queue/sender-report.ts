@@ -45,6 +45,7 @@ export async function reportFor(
     prefix: Buffer.alloc(0),
     content: memoryContent(report.bytes),
     hops: (hops ?? 0) + 1,
+    cause: id,
   };
 }
 

@@ -116,6 +116,7 @@ export class Spool {
       holdUntil: submission.holdUntil,
       heldBecause: submission.heldBecause,
       hops: submission.hops,
+      lifetimeSeconds: submission.lifetimeSeconds,
       account: submission.account,
     };
     const temporary = this.#path(`${id}.new`);

@@ -16,6 +16,7 @@ import {
   failureReply,
   queueFailure,
   tellDuplicate,
+  withdraw,
 } from "./durable.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { AcceptedRecipient, Session } from "./session.ts";
@@ -25,11 +26,21 @@ export async function makeDurableForEach(
   message: DurableMessage,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Extract<Durable, { readonly ok: true }>> {
+  const further = await queueFurther(session, message);
+  if (further !== undefined)
+    return {
+      ok: true,
+      queueId: undefined,
+      stored: new Set(),
+      requeued: 0,
+      refusals: recipients.map(() => further),
+    };
   const { queueId, failure } = await queueRemote(session, message);
   const goesOn = (recipient: AcceptedRecipient) =>
     failure === undefined || recipient.routes.every(({ kind }) => kind === "local");
   const wanted = new Set(recipients.filter(goesOn).flatMap(accountsOf));
-  const local = message.local.filter(({ account }) => wanted.has(account));
+  const copies = recipients.some(goesOn) ? (message.copies ?? []) : [];
+  const local = [...message.local.filter(({ account }) => wanted.has(account)), ...copies];
   const stored = new Set<string>();
   const failed = new Map<string, StoreError>();
   for (const outcome of await deliver(session, { ...message, local }))
@@ -47,6 +58,11 @@ export async function makeDurableForEach(
       again.set(account, message.local.find((copy) => copy.account === account)!.recipient);
     return { waitsForQueue: true };
   });
+  const lostCopies = copies.filter(({ account }) => failed.has(account));
+  for (const copy of lostCopies) again.set(copy.account, copy.recipient);
+  if (lostCopies.length > 0)
+    for (const [index, verdict] of verdicts.entries())
+      if (verdict.refusal === undefined) verdicts[index] = { waitsForQueue: true };
   const requeue = await queueAgain(session, message, [...again.values()]);
   if (requeue !== undefined)
     for (const [index, { waitsForQueue }] of verdicts.entries())
@@ -68,14 +84,25 @@ interface Verdict {
   readonly waitsForQueue?: true;
 }
 
+/** What has an envelope of its own concerns every recipient: why none can be acknowledged, if that is so. */
+async function queueFurther(session: Session, message: DurableMessage): Promise<Reply | undefined> {
+  const ids: string[] = [];
+  try {
+    for (const submission of message.further ?? []) ids.push(await enqueue(session, message, submission));
+    return undefined;
+  } catch (error) {
+    for (const id of ids) await withdraw(session, message, id);
+    return queueFailure(session, message, error);
+  }
+}
+
 async function queueRemote(
   session: Session,
   message: DurableMessage,
 ): Promise<{ readonly queueId?: string; readonly failure?: Reply }> {
-  const { envelope } = message.queued;
-  if (envelope.recipients.length === 0) return {};
+  if (message.queued.envelope.recipients.length === 0) return {};
   try {
-    return { queueId: await enqueue(session, message, envelope) };
+    return { queueId: await enqueue(session, message, message.queued) };
   } catch (error) {
     return { failure: queueFailure(session, message, error) };
   }
@@ -88,7 +115,8 @@ async function queueAgain(
 ): Promise<Reply | undefined> {
   if (recipients.length === 0) return undefined;
   try {
-    await enqueue(session, message, { ...message.queued.envelope, from: message.from, recipients });
+    const envelope = { ...message.queued.envelope, from: message.from, recipients };
+    await enqueue(session, message, { ...message.queued, envelope });
     return undefined;
   } catch (error) {
     queueFailure(session, message, error);

@@ -9,7 +9,7 @@
  * kept, the client is told so at once.
  */
 import type { MessageContent } from "../message/content.ts";
-import type { Envelope, EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
+import type { EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
 import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session } from "./session.ts";
@@ -24,10 +24,14 @@ export interface DurableMessage {
   /** What local copies hold. */
   readonly content: MessageContent;
   readonly local: readonly LocalCopy[];
+  /** Copies here for those who are no recipients (copies.ts). */
+  readonly copies?: readonly LocalCopy[];
   /** Reverse-path as the client gave it; a forward's own may differ (SRS). */
   readonly from: string;
   /** Who gets it through the queue; the envelope's recipients may be empty. */
   readonly queued: QueueSubmission;
+  /** What goes through the queue with an envelope of its own: mail for a primary MX, copies for other hosts. */
+  readonly further?: readonly QueueSubmission[];
 }
 export type Durable =
   | {
@@ -42,28 +46,32 @@ export type Durable =
   | { readonly ok: false; readonly reply: Reply };
 
 export async function makeDurable(session: Session, message: DurableMessage): Promise<Durable> {
-  const remote = message.queued.envelope.recipients;
-  let queueId: string | undefined;
+  const queueIds: string[] = [];
   try {
-    if (remote.length > 0) queueId = await enqueue(session, message, message.queued.envelope);
+    for (const submission of [message.queued, ...(message.further ?? [])])
+      if (submission.envelope.recipients.length > 0)
+        queueIds.push(await enqueue(session, message, submission));
   } catch (error) {
+    for (const id of queueIds) await withdraw(session, message, id);
     return { ok: false, reply: queueFailure(session, message, error) };
   }
-  const outcomes = await deliver(session, message);
+  const [queueId] = queueIds;
+  const local = [...message.local, ...(message.copies ?? [])];
+  const outcomes = await deliver(session, { ...message, local });
   const failures = outcomes.filter((outcome) => !outcome.stored);
   const stored = new Set(outcomes.filter((outcome) => outcome.stored).map(({ account }) => account));
   const [first] = failures;
   if (first === undefined) return { ok: true, queueId, stored, requeued: 0 };
   if (stored.size === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
   const failed = new Set(failures.map(({ account }) => account));
-  const again = message.local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
+  const again = local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
   try {
     const envelope = { ...message.queued.envelope, from: message.from, recipients: again };
-    const requeuedId = await enqueue(session, message, envelope);
+    const requeuedId = await enqueue(session, message, { ...message.queued, envelope });
     return { ok: true, queueId: queueId ?? requeuedId, stored, requeued: again.length };
   } catch (error) {
     const reply = queueFailure(session, message, error);
-    if (queueId !== undefined) await withdraw(session, message, queueId);
+    for (const id of queueIds) await withdraw(session, message, id);
     for (const account of stored) tellDuplicate(session, message, account);
     return { ok: false, reply };
   }
@@ -75,11 +83,11 @@ export function tellDuplicate(session: Session, { id }: DurableMessage, account:
 export async function enqueue(
   session: Session,
   message: DurableMessage,
-  envelope: Envelope,
+  submission: QueueSubmission,
 ): Promise<string> {
-  return (await session.services.queue.enqueue({ ...message.queued, envelope })).id;
+  return (await session.services.queue.enqueue({ ...submission, cause: message.id })).id;
 }
-async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
+export async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
   try {
     await session.services.queue.remove(queueId);
   } catch (error) {

@@ -201,7 +201,7 @@ test("a copy that fails beside one that was stored is queued from the same bytes
 
 test("a forward leaves under the rewritten reverse-path, a requeued local copy under its own (SRS)", async (t) => {
   const { answer, server } = await send(t, ["sales@example.org", "away@example.org"], small, {
-    forwardSender: (from) => `srs0=${from.replace("@", "=")}@example.org`,
+    forwardSender: (_, from) => `srs0=${from.replace("@", "=")}@example.org`,
     prepare: ({ failures }) => failures.set("bob@example.org", unavailable),
   });
   assert.match(answer, /^250/);

@@ -5,6 +5,8 @@
 import type { MessageContent } from "../message/content.ts";
 import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
+import type { Route } from "../routing/route.ts";
+import { copiesFor } from "./copies.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
 import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
@@ -93,28 +95,57 @@ export async function receiveMail(
   }
   const local = [...copies.values()];
   const onward = new Map<string, EnvelopeRecipient>();
-  for (const { recipient, route } of junk ? [] : forwards)
-    if (route.kind === "remote" && !onward.has(route.address))
-      onward.set(route.address, { address: route.address, ...onwardParameters(recipient) });
+  const backups = new Map<number, EnvelopeRecipient[]>();
+  for (const { recipient, route } of forwards) {
+    if (route.kind !== "remote") continue;
+    const to: EnvelopeRecipient = { address: route.address, ...onwardParameters(recipient) };
+    // A backup is no forward: the primary sees the sender as he is, and judges the message itself.
+    const { backup } = route;
+    if (backup === undefined) {
+      if (!junk && !onward.has(to.address)) onward.set(to.address, to);
+    } else backups.set(backup.lifetimeSeconds, [...(backups.get(backup.lifetimeSeconds) ?? []), to]);
+  }
+  const withoutReturnPath = prefix.subarray(Buffer.byteLength(returnPath));
+  const copied = copiesFor(session, transaction, {
+    recipients: transaction.recipients,
+    reached: new Set(copies.keys()),
+    prefix: withoutReturnPath,
+    content,
+    leaves: !junk,
+  });
+  const envelope = {
+    from,
+    ret: transaction.parameters.ret,
+    envid: transaction.parameters.envid,
+    smtpUtf8: transaction.parameters.smtpUtf8,
+    body: transaction.parameters.body,
+  };
   const message: DurableMessage = {
     id,
     receivedAt,
     from,
     content,
     local,
+    copies: copied.local,
     queued: {
       envelope: {
+        ...envelope,
         // Rewriting costs an HMAC, which a message that stays here does not need.
-        from: (onward.size > 0 ? session.services.forwardSender?.(from) : undefined) ?? from,
+        from: (onward.size > 0 ? session.services.forwardSender?.(snapshot, from) : undefined) ?? from,
         recipients: [...onward.values()],
-        ret: transaction.parameters.ret,
-        envid: transaction.parameters.envid,
-        smtpUtf8: transaction.parameters.smtpUtf8,
-        body: transaction.parameters.body,
       },
-      prefix: prefix.subarray(Buffer.byteLength(returnPath)),
+      prefix: withoutReturnPath,
       content,
     },
+    further: [
+      ...[...backups].map(([lifetimeSeconds, recipients]) => ({
+        envelope: { ...envelope, recipients },
+        prefix: withoutReturnPath,
+        content,
+        lifetimeSeconds,
+      })),
+      ...copied.queued,
+    ],
   };
   const durable =
     session.mode === "lmtp"
@@ -123,12 +154,8 @@ export async function receiveMail(
   if (!durable.ok) return refused(session, transaction, content, durable.reply, verdict);
   const { refusals = [] } = durable;
   const taken = transaction.recipients.filter((_, index) => refusals[index] === undefined);
-  if (junk && forwards.length > 0)
-    session.log.warn({
-      event: "spam-not-forwarded",
-      id,
-      to: forwards.map(({ route }) => route.kind === "remote" && route.address),
-    });
+  const left = junk ? forwards.flatMap(({ route }) => (isForward(route) ? [route.address] : [])) : [];
+  if (left.length > 0) session.log.warn({ event: "spam-not-forwarded", id, to: left });
   session.log.info(
     {
       event: taken.length > 0 ? "accepted" : "refused",
@@ -137,6 +164,9 @@ export async function receiveMail(
       from,
       to: taken.map(({ address }) => address),
       accounts: [...durable.stored],
+      forwards: onward.size > 0 ? [...onward.keys()] : undefined,
+      backups: backups.size > 0 ? [...backups.values()].flat().map(({ address }) => address) : undefined,
+      copies: copied.to.length > 0 ? copied.to : undefined,
       size: received.size,
       messageId: messageIdOf(headers),
       action: action.kind,
@@ -160,6 +190,9 @@ export async function receiveMail(
     ? transaction.recipients.map((_, index) => refusals[index] ?? answer)
     : answer;
 }
+
+const isForward = (route: Route): route is Extract<Route, { readonly kind: "remote" }> =>
+  route.kind === "remote" && route.backup === undefined;
 
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */
 function separator(headers: Headers): string {

@@ -35,7 +35,7 @@ export interface SmtpServices {
     route: Extract<Route, { readonly kind: "local" }>,
   ) => boolean;
   /** The reverse-path of a message that an alias sends on to another host (`routing/srs.ts`); default: unchanged. */
-  readonly forwardSender?: (reversePath: string) => string;
+  readonly forwardSender?: (snapshot: Snapshot, reversePath: string) => string;
   /** Takes mail that this server makes itself, at routing (`reentry.ts`); default: the queue. */
   readonly reenter?: (submission: QueueSubmission) => Promise<unknown>;
   /** `ban/bans.ts`: hears of protocol abuse, unknown recipients and relay attempts. */

@@ -11,12 +11,13 @@ import { formatDate } from "../message/date.ts";
 import { fieldValue, findFields, type Headers, readHeaders } from "../message/headers.ts";
 import { newMessageId } from "../message/message-id.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
+import { copiesFor } from "./copies.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
 import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
-import type { Session, Transaction } from "./session.ts";
+import type { AcceptedRecipient, Session, Transaction } from "./session.ts";
 import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
 import { authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
@@ -82,7 +83,14 @@ export async function submitMail(
     return refused(session, transaction, content, replies.unsigned);
 
   const prefix = Buffer.concat([signatures, own]);
-  const { local, queued } = destinations(session, transaction, prefix);
+  const { local, queued, handled } = destinations(session, transaction, prefix);
+  const copied = copiesFor(session, transaction, {
+    recipients: handled,
+    reached: new Set(local.map((copy) => copy.account)),
+    prefix,
+    content,
+    leaves: true,
+  });
   const envelope = {
     from,
     recipients: queued,
@@ -97,6 +105,8 @@ export async function submitMail(
     from,
     content,
     local,
+    copies: copied.local,
+    further: copied.queued.map((submission) => ({ ...submission, account })),
     queued: {
       envelope,
       prefix,
@@ -114,6 +124,7 @@ export async function submitMail(
       from,
       to: transaction.recipients.map(({ address }) => address),
       accounts: local.map((copy) => copy.account),
+      copies: copied.to.length > 0 ? copied.to : undefined,
       size: received.size,
       messageId: messageIdOf(headers),
       signed: signatures.length > 0,
@@ -135,16 +146,24 @@ function destinations(
   session: Session,
   transaction: Transaction,
   prefix: Buffer,
-): { readonly local: LocalCopy[]; readonly queued: EnvelopeRecipient[] } {
+): {
+  readonly local: LocalCopy[];
+  readonly queued: EnvelopeRecipient[];
+  /** Recipients that this pass ends for; what comes in again through the MX is copied there. */
+  readonly handled: AcceptedRecipient[];
+} {
   const direct = session.services.deliversDirectly ?? (() => true);
   const senderDomain = domainOf(transaction.from);
   const copyPrefix = Buffer.concat([Buffer.from(returnPathField(transaction.from)), prefix]);
   const local = new Map<string, LocalCopy>();
   const queued = new Map<string, EnvelopeRecipient>();
+  const handled = new Set<AcceptedRecipient>();
   for (const recipient of transaction.recipients) {
     const parameters = onwardParameters(recipient);
     for (const route of recipient.routes) {
-      if (route.kind === "local" && direct(senderDomain, route)) {
+      const stays = route.kind === "local" && direct(senderDomain, route);
+      if (stays || route.kind === "remote") handled.add(recipient);
+      if (stays) {
         if (local.has(route.account)) continue;
         local.set(route.account, {
           account: route.account,
@@ -159,7 +178,7 @@ function destinations(
       }
     }
   }
-  return { local: [...local.values()], queued: [...queued.values()] };
+  return { local: [...local.values()], queued: [...queued.values()], handled: [...handled] };
 }
 
 /** The addresses of the one From field; undefined when there is not exactly one field, or none in it. */

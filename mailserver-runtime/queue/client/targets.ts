@@ -38,14 +38,23 @@ export type Targets =
       readonly text: string;
     };
 
+/**
+ * Whether a host of a domain is this very server: by its name, or because connecting to its address would lead here.
+ * Behind a translated address only the name tells.
+ */
+export type IsOurself = (
+  domain: string,
+  host: string,
+  at?: { readonly address: string; readonly port: number },
+) => boolean;
+
 export interface TargetOptions {
   readonly resolver: Resolver;
   /** Port of MX hosts. */
   readonly port: number;
   /** Local addresses to send from, at most one of each family is used. */
   readonly localAddresses: readonly string[];
-  /** Whether connecting there would reach this very server. */
-  readonly isOurself: (address: string, port: number) => boolean;
+  readonly isOurself: IsOurself;
   readonly signal?: AbortSignal;
 }
 
@@ -80,11 +89,16 @@ async function mxTargets(domain: string, options: TargetOptions): Promise<Target
   let ourPreference = Number.POSITIVE_INFINITY;
   for (const { host, preference } of mx.hosts) {
     if (found.length >= MAX_TARGETS || preference >= ourPreference) break;
+    if (options.isOurself(domain, host)) {
+      ourPreference = Math.min(ourPreference, preference);
+      continue;
+    }
     const at = await addresses(options.resolver, host, { signal: options.signal });
     if (at.status === "tempfail") unknown ??= `${host}: ${at.reason ?? "no answer"}`;
     const { secure } = mx;
     for (const { address } of at.addresses) {
-      if (options.isOurself(address, options.port)) ourPreference = Math.min(ourPreference, preference);
+      if (options.isOurself(domain, host, { address, port: options.port }))
+        ourPreference = Math.min(ourPreference, preference);
       else found.push({ host, address, port: options.port, localAddress: undefined, secure, preference });
     }
   }
@@ -108,7 +122,7 @@ async function mxTargets(domain: string, options: TargetOptions): Promise<Target
 function literalTargets(text: string, options: TargetOptions): Targets {
   const address = ipAddress(text)?.text;
   if (address === undefined) return failure("permanent", "5.1.2", `[${text}] is no address literal`);
-  if (options.isOurself(address, options.port))
+  if (options.isOurself(`[${text}]`, address, { address, port: options.port }))
     return failure("permanent", "5.4.6", `[${address}] is this server, which does not host that address`);
   return ordered(
     [{ host: address, address, port: options.port, localAddress: undefined, secure: false }],

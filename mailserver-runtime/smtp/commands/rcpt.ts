@@ -38,8 +38,8 @@ export const rcpt: Command = {
     for (const route of session.services.routeRecipient(snapshot, address)) {
       if (route.kind === "refused")
         return refuse(session, transaction, address, refusalReply(route.refusal), route.refusal.text);
-      // Who has not logged in reaches remote hosts only through an alias of ours (DESIGN D9).
-      if (route.kind === "remote" && !route.forwarded && session.account === undefined)
+      // Who has not logged in reaches remote hosts only through an alias of ours, or as their backup (DESIGN D9).
+      if (route.kind === "remote" && !isOpenToAll(route) && session.account === undefined)
         return refuse(session, transaction, address, replies.relayDenied, "relay access denied");
       routes.push(route);
     }
@@ -57,6 +57,9 @@ export const rcpt: Command = {
     );
   },
 };
+
+const isOpenToAll = (route: Extract<Route, { readonly kind: "remote" }>): boolean =>
+  route.forwarded || route.backup !== undefined;
 
 /** Refuses when no target of the recipient has room; where one has, the others are the store's to decide. */
 async function overQuota(

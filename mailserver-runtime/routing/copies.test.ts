@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { copiesOf } from "./copies.ts";
+import { snapshotOf } from "./snapshot-for-tests.ts";
+
+const snapshot = snapshotOf({
+  copies: [
+    { to: "journal@example.org" },
+    { sender: "Ann@example.org", to: "boss@example.org" },
+    { sender: "@example.org", to: "audit@away.example" },
+    { recipient: "sales@example.org", to: "crm@away.example" },
+    { recipient: "bücher.example", to: "books@example.org" },
+  ],
+});
+const copies = (from: string, ...to: string[]) =>
+  copiesOf(snapshot, from, to).map((copy) => `${copy.to} ${copy.rule} ${copy.recipients.join(",")}`);
+
+test("the nearest key of a sender counts, as in sender_bcc_maps, and every message goes to the journal", () => {
+  assert.deepEqual(copies("ANN@example.org", "x@y.example"), [
+    "journal@example.org always x@y.example",
+    "boss@example.org sender x@y.example",
+  ]);
+  assert.deepEqual(copies("ann+list@example.org", "x@y.example")[1], "boss@example.org sender x@y.example");
+  assert.deepEqual(copies("bob@example.org", "x@y.example")[1], "audit@away.example sender x@y.example");
+  assert.deepEqual(copies("", "x@y.example"), ["journal@example.org always x@y.example"]);
+});
+
+test("a copy by recipient tells of no other recipient (RFC 5321 §7.2)", () => {
+  assert.deepEqual(
+    copies("eve@far.example", "secret@far.example", "sales+x@example.org", "x@bücher.example"),
+    [
+      "journal@example.org always secret@far.example,sales+x@example.org,x@bücher.example",
+      "crm@away.example recipient sales+x@example.org",
+      "books@example.org recipient x@bücher.example",
+    ],
+  );
+});
+
+test("who is named by several rules gets one copy", () => {
+  const twice = snapshotOf({
+    copies: [
+      { recipient: "a@example.org", to: "j@example.org" },
+      { recipient: "b@example.org", to: "j@example.org" },
+    ],
+  });
+  assert.deepEqual(
+    copiesOf(twice, "x@y.example", ["a@example.org", "b@example.org", "c@example.org"]).map(
+      ({ recipients }) => recipients,
+    ),
+    [["a@example.org", "b@example.org"]],
+  );
+});
+
+test("a rule that names nobody who could be written to is a problem and no rule", () => {
+  const broken = snapshotOf({
+    copies: [{ to: "nobody" }, { sender: "a@b.example", recipient: "c@d.example", to: "x@example.org" }],
+  });
+  assert.equal(broken.problems.length, 2);
+  assert.deepEqual(copiesOf(broken, "a@b.example", ["c@d.example"]), []);
+});
