@@ -371,7 +371,12 @@ const ROWS: readonly Row[] = [
     client: ["a ENABLE UTF8=ACCEPT", 'b LIST "" "Gesch%"'],
     expect: ['* LIST (\\HasNoChildren) "/" "Gesch\u00e4ft"'],
   },
-  { rfc: "3501 §5.1.3", says: "broken modified UTF-7 is BAD", client: ["a CREATE &AO"], expect: [/^a BAD/] },
+  {
+    rfc: "3501 §5.1.3",
+    says: "broken modified UTF-7 is a name no mailbox has",
+    client: ["a CREATE &AO"],
+    expect: [/^a NO \[CANNOT\]/],
+  },
   {
     rfc: "9051 §6.3.9",
     says: "% stops at the separator and * does not",

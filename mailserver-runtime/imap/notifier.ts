@@ -286,8 +286,10 @@ export class Notifier {
   }
   #writeStatus(name: string, counted: MailboxStatus): void {
     const items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"];
-    if (this.#wants(name, "FLAGCHANGE")) items.push("UNSEEN");
-    if (this.#session.enabled.condstore) items.push("HIGHESTMODSEQ");
+    const flags = this.#wants(name, "FLAGCHANGE");
+    if (flags) items.push("UNSEEN");
+    // RFC 5465 §5.1: what others did to flags shows in this number alone.
+    if (flags || this.#session.enabled.condstore) items.push("HIGHESTMODSEQ");
     writeStatusOf(this.#session, name, items, counted);
   }
 

@@ -180,6 +180,15 @@ export class Selected {
     return ranges.map(([first, last]) => [first - 1, last - 1]);
   }
 
+  /** The same for SEARCH, where a number without a message is merely one that is not found. */
+  resolveFound(set: SequenceSet, byUid: boolean, saved: readonly number[]): Positions {
+    const { count } = this.known;
+    if (byUid || set.kind === "saved") return this.resolve(set, byUid, saved);
+    return normalize(set.ranges, count).flatMap(([first, last]): NumberRange[] =>
+      first > count || last < 1 ? [] : [[Math.max(first, 1) - 1, Math.min(last, count) - 1]],
+    );
+  }
+
   /** Positions of ascending UIDs; those that are gone are passed over. */
   positionsOf(uids: readonly number[]): Positions {
     const found: [number, number][] = [];

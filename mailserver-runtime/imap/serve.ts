@@ -19,6 +19,7 @@ import { BrokenAnswerError, CommandReader, FatalError, type Received } from "./c
 import { type Command, type Completion, no } from "./commands/command.ts";
 import { findCommand } from "./commands/table.ts";
 import { GrammarError } from "./grammar/cursor.ts";
+import { MailboxNameError } from "./grammar/mailbox-name.ts";
 import { CharsetError } from "./grammar/search-program.ts";
 import { defaultLimits } from "./limits.ts";
 import { type ImapDependencies, Session } from "./session.ts";
@@ -104,6 +105,7 @@ async function run(session: Session, received: Received): Promise<Completion> {
     if (error instanceof GrammarError) {
       return { status: "BAD", text: `${received.name}: ${error.message}.` };
     }
+    if (error instanceof MailboxNameError) return no(`${received.name}: ${error.message}.`, "CANNOT");
     if (error instanceof CharsetError) {
       return no("That charset is not known here.", "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)");
     }

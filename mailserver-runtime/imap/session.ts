@@ -12,7 +12,7 @@ import type { Log } from "../net/log.ts";
 import type { AccountStore, MailStore } from "../store/mail-store.ts";
 import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
-import { decodeMailboxName, encodeMailboxName } from "./grammar/mailbox-name.ts";
+import { decodeMailboxName, encodeMailboxName, MailboxNameError } from "./grammar/mailbox-name.ts";
 import type { ImapLimits } from "./limits.ts";
 import type { Notifier } from "./notifier.ts";
 import { Output } from "./output.ts";
@@ -49,6 +49,9 @@ export interface Enabled {
   /** RFC 6855. */
   utf8: boolean;
 }
+
+/** No mailbox has a control character in its name. */
+const MATCHES_NOTHING = "\0";
 
 const nothingEnabled = (): Enabled => ({ condstore: false, qresync: false, rev2: false, utf8: false });
 
@@ -126,9 +129,15 @@ export class Session {
     return decodeMailboxName(cursor.astring(), this.unicode, this.separator);
   }
 
-  /** A mailbox pattern of LIST and LSUB. */
+  /** A mailbox pattern of LIST and LSUB; one that is no name matches no name. */
   mailboxPattern(cursor: Cursor): string {
-    return decodeMailboxName(cursor.listMailbox(), this.unicode, this.separator);
+    const bytes = cursor.listMailbox();
+    try {
+      return decodeMailboxName(bytes, this.unicode, this.separator);
+    } catch (error) {
+      if (error instanceof MailboxNameError) return MATCHES_NOTHING;
+      throw error;
+    }
   }
 
   /** Between the levels of this account's mailbox names. */

@@ -107,11 +107,13 @@ export const list = command({
       .filter((pattern) => pattern !== "")
       .map((pattern) => args.reference + pattern);
     const selects = selector(args);
+    // Who names a mailbox hears of it by itself, so its parents need not speak for it.
+    const unnamed = entries.filter(({ name }) => !patterns.includes(name));
     for (const entry of entries) {
       if (!patterns.some((pattern) => matchesPattern(entry.name, pattern, separator))) continue;
       const chosen = selects(entry);
       const below =
-        args.selection.has("RECURSIVEMATCH") && hasSelectedBelow(entries, entry.name + separator, selects);
+        args.selection.has("RECURSIVEMATCH") && hasSelectedBelow(unnamed, entry.name + separator, selects);
       if (!chosen && !below) continue;
       out.text(`* LIST (${attributes(entry, args).join(" ")}) "${separator}" `);
       session.writeMailboxName(entry.name);

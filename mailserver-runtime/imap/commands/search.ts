@@ -27,7 +27,7 @@ async function run(session: Session, args: SearchArguments, byUid: boolean): Pro
   const positions = await findMessages(session, args.program);
   save(session, positions, options);
   const numbers = positions.map((position) => (byUid ? box.known.uids[position]! : position + 1));
-  const modSeq = withModSeq ? highestModSeq(session, positions) : undefined;
+  const modSeq = withModSeq ? modSeqOf(session, positions, options) : undefined;
   writeSearchResult(session, { name: "SEARCH", tag: session.tag, byUid, numbers, options, modSeq });
   return ok("Searched.");
 }
@@ -40,19 +40,30 @@ export function save(
 ): void {
   if (!options?.has("SAVE")) return;
   const { uids } = session.box.known;
-  const onlyEnds = !options.has("ALL") && !options.has("COUNT") && (options.has("MIN") || options.has("MAX"));
-  let kept = [...positions].sort((a, b) => a - b);
-  if (onlyEnds && kept.length > 0) {
-    const ends = new Set<number>();
-    if (options.has("MIN")) ends.add(kept[0]!);
-    if (options.has("MAX")) ends.add(kept[kept.length - 1]!);
-    kept = [...ends];
-  }
+  const ordered = [...positions].sort((a, b) => a - b);
+  const kept = onlyEnds(options) ? ends(ordered, options) : ordered;
   session.saved = kept.map((position) => uids[position]!);
 }
 
-export function highestModSeq(session: Session, positions: readonly number[]): number {
-  return positions.reduce((highest, position) => Math.max(highest, session.box.modSeqAt(position)), 1);
+/** The highest MODSEQ of what is told: where only MIN or MAX are, of those alone (RFC 4731 §3.2). */
+export function modSeqOf(
+  session: Session,
+  positions: readonly number[],
+  options: ReadonlySet<ResultOption> | undefined,
+): number {
+  const told = options && onlyEnds(options) ? ends(positions, options) : positions;
+  return told.reduce((highest, position) => Math.max(highest, session.box.modSeqAt(position)), 1);
+}
+
+const onlyEnds = (options: ReadonlySet<ResultOption>) =>
+  !options.has("ALL") && !options.has("COUNT") && (options.has("MIN") || options.has("MAX"));
+
+/** First and last of ascending positions, as far as MIN and MAX ask for them. */
+function ends(positions: readonly number[], options: ReadonlySet<ResultOption>): number[] {
+  const found = new Set<number>();
+  if (positions.length > 0 && options.has("MIN")) found.add(positions[0]!);
+  if (positions.length > 0 && options.has("MAX")) found.add(positions[positions.length - 1]!);
+  return [...found];
 }
 
 export function mentionsModSeq(node: SearchNode): boolean {

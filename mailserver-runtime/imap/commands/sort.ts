@@ -8,7 +8,7 @@ import { search } from "../search/matcher.ts";
 import { SORT_KEYS, type SortCriterion, sortPositions } from "../search/sort-keys.ts";
 import type { Session } from "../session.ts";
 import { type Command, type Completion, command, ok } from "./command.ts";
-import { highestModSeq, mentionsModSeq, save } from "./search.ts";
+import { mentionsModSeq, modSeqOf, save } from "./search.ts";
 
 /** Criteria of one SORT at most. */
 const MAX_CRITERIA = 20;
@@ -54,7 +54,7 @@ async function run(session: Session, args: SortArguments, byUid: boolean): Promi
     byUid,
     numbers: sorted.map((position) => (byUid ? box.known.uids[position]! : position + 1)),
     options: args.options,
-    modSeq: withModSeq ? highestModSeq(session, found) : undefined,
+    modSeq: withModSeq ? modSeqOf(session, sorted, args.options) : undefined,
   });
   return ok("Sorted.");
 }

@@ -92,10 +92,10 @@ async function run(session: Session, args: StoreArguments, byUid: boolean): Prom
     const numbers = byUid ? modified : modified.map((uid) => positionOf(box.known, uid) + 1);
     return ok("Changed, but for messages others changed.", `MODIFIED ${formatSet(numbers)}`);
   }
-  // A message that is gone is no error for a silent client; another is told (RFC 2180 §4.2).
+  // What is there has changed; that the rest is gone is no failure of it, and told (RFC 2180 §4.2, RFC 5530).
   const latest = box.mailbox.view();
   if (!byUid && latest.uids !== box.known.uids && uids.some((uid) => positionOf(latest, uid) < 0)) {
-    return no("Some of the messages no longer exist.", "EXPUNGEISSUED");
+    return ok("Changed; some of the messages no longer exist.", "EXPUNGEISSUED");
   }
   return ok("Changed.");
 }

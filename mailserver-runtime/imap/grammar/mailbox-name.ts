@@ -6,6 +6,9 @@
  */
 import { GrammarError } from "./cursor.ts";
 
+/** The argument is a string, and no mailbox can have that name: NO, for the command itself is well formed. */
+export class MailboxNameError extends Error {}
+
 /** Bytes of a name at most; longer ones do not fit on disk. */
 export const MAX_NAME = 1000;
 
@@ -29,7 +32,7 @@ function decodeUtf8(bytes: Buffer): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new GrammarError("the mailbox name is not UTF-8");
+    throw new MailboxNameError("the mailbox name is not UTF-8");
   }
 }
 
@@ -39,15 +42,15 @@ export function decodeModifiedUtf7(bytes: Buffer): string {
   if (!text.includes("&")) return text;
   return text.replace(/&([^-]*)(-?)/g, (_all, encoded: string, close: string) => {
     if (close === "" || !/^[A-Za-z0-9+,]*$/.test(encoded)) {
-      throw new GrammarError("the mailbox name is not modified UTF-7 (RFC 3501 section 5.1.3)");
+      throw new MailboxNameError("the mailbox name is not modified UTF-7 (RFC 3501 section 5.1.3)");
     }
     if (encoded === "") return "&";
     const units = Buffer.from(encoded.replaceAll(",", "/"), "base64");
     if (units.length < 2 || units.length % 2 !== 0) {
-      throw new GrammarError("the mailbox name is not modified UTF-7 (RFC 3501 section 5.1.3)");
+      throw new MailboxNameError("the mailbox name is not modified UTF-7 (RFC 3501 section 5.1.3)");
     }
     const decoded = units.swap16().toString("utf16le");
-    if (!decoded.isWellFormed()) throw new GrammarError("the mailbox name has half a surrogate pair");
+    if (!decoded.isWellFormed()) throw new MailboxNameError("the mailbox name has half a surrogate pair");
     return decoded;
   });
 }

@@ -6,6 +6,7 @@
  * headers of unseen messages only, and a body is read for nothing but BODY and TEXT.
  */
 
+import { parseAddressList } from "../../message/mime/addresses.ts";
 import { decodeHeaderValue } from "../../message/mime/encoded-words.ts";
 import { envelopeFields } from "../../message/mime/envelope.ts";
 import { FieldCursor } from "../../message/mime/fields.ts";
@@ -166,7 +167,7 @@ function compile(
       return flagTest(box, node.flag, node.set);
     case "sequence":
     case "uid":
-      return positionTest(box.resolve(node.set, node.key === "uid", session.saved));
+      return positionTest(box.resolveFound(node.set, node.key === "uid", session.saved));
     case "size":
       return node.larger
         ? ({ position }) => answer(known.sizes[position]! > node.size)
@@ -241,13 +242,28 @@ function compareDay(time: number, compare: Comparison, day: number): boolean {
 function headerTest(name: string, text: string): Test {
   const bytes = Buffer.from(name, "latin1");
   const wanted = fold(text);
+  const addresses = ADDRESS_FIELDS.has(name);
   return ({ header }) => {
     if (!header) return UNKNOWN;
     const cursor = new FieldCursor(header);
     while (cursor.next()) {
       if (!cursor.is(bytes)) continue;
-      if (wanted === "" || fold(decodeHeaderValue(cursor.value())).includes(wanted)) return 1;
+      const value = cursor.value();
+      if (wanted === "" || fold(decodeHeaderValue(value)).includes(wanted)) return 1;
+      // Comments and space may stand inside an address (RFC 5322 §4.4); nobody searches for them.
+      if (addresses && value.includes("(") && addressText(value).includes(wanted)) return 1;
     }
     return 0;
   };
+}
+
+const ADDRESS_FIELDS = new Set(["from", "sender", "reply-to", "to", "cc", "bcc"]);
+
+/** The addresses of a field as they are usually written. */
+function addressText(value: string): string {
+  return fold(
+    parseAddressList(value)
+      .map(({ name, mailbox, host }) => `${decodeHeaderValue(name ?? "")} <${mailbox ?? ""}@${host ?? ""}>`)
+      .join(", "),
+  );
 }

@@ -82,10 +82,9 @@ function linkReferences(messages: readonly ThreadMessage[]): ThreadNode[] {
       if (parent && !next.parent && !isAncestor(next, parent)) attach(next, parent);
       parent = next;
     }
-    if (parent && !isAncestor(node, parent)) {
-      if (node.parent) detach(node);
-      attach(node, parent);
-    }
+    // Step 1.B: what others said of its parent came from a shortened References field.
+    if (node.parent) detach(node);
+    if (parent && !isAncestor(node, parent)) attach(node, parent);
   }
   return all;
 }

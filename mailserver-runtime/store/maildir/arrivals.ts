@@ -3,7 +3,7 @@
  * synced, and only then anybody sees them. So a UID that was shown is never given to another message.
  */
 import { renameSync } from "node:fs";
-import { StoreError } from "../mail-store.ts";
+import { Flag, StoreError } from "../mail-store.ts";
 import { type NewRow, withRows } from "./columns.ts";
 import { storeError, syncDirectory } from "./durable.ts";
 import { baseName, byArrival, infoFor, isOwn } from "./file-name.ts";
@@ -67,7 +67,9 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
       bytes += facts.size;
       counted++;
     }
-    return { uid: uids[i]!, flags: state.bitsOf(file), modSeq, size: facts.size, date: facts.date };
+    // What comes with flags lies in `cur` and is new to everybody all the same (RFC 3501 §6.4.7).
+    const flags = (state.bitsOf(file) | Flag.Recent) >>> 0;
+    return { uid: uids[i]!, flags, modSeq, size: facts.size, date: facts.date };
   });
   state.home.account(bytes, counted);
   state.publish(withRows(state.view, rows, modSeq), { added: uids });
