@@ -98,6 +98,7 @@ export async function openServing(
       quota: (account) => ({
         bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
       }),
+      isActive: (account) => snapshot().account(account)?.enabled === true,
       offend,
     });
   return {

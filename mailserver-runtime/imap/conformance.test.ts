@@ -252,9 +252,9 @@ const ROWS: readonly Row[] = [
   },
   {
     rfc: "2342 §5",
-    says: "NAMESPACE has one personal namespace",
+    says: "NAMESPACE has the own mailboxes and those of other users",
     client: ["a NAMESPACE"],
-    expect: ['* NAMESPACE (("" "/")) NIL NIL', /^a OK/],
+    expect: ['* NAMESPACE (("" "/")) (("shared/" "/")) NIL', /^a OK/],
   },
   // SELECT
   {

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoginResult } from "../auth/authenticator.ts";
 import { StoreError } from "../store/mail-store.ts";
+import { UserMailboxes } from "./access/user-mailboxes.ts";
 import { capabilities } from "./capabilities.ts";
 import { type Completion, no, ok } from "./commands/command.ts";
 import type { Session } from "./session.ts";
@@ -43,7 +44,8 @@ export async function logIn(session: Session, username: string, password: string
     return REFUSALS[result.reason];
   }
   try {
-    session.account = await dependencies.store.account(result.account);
+    const { store, isActive } = dependencies;
+    session.account = new UserMailboxes({ store, own: await store.account(result.account), isActive });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     session.log.error({ event: "account-unavailable", account: result.account, err: error }, error.message);

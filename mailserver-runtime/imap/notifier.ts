@@ -107,6 +107,9 @@ export class Notifier {
       const entries = this.#annotated.get(change.mailbox) ?? new Set();
       for (const entry of change.entries) if (entries.size <= MAX_WAITING) entries.add(entry);
       this.#annotated.set(change.mailbox, entries);
+    } else if (change.kind === "acl") {
+      // What somebody may know of came or went.
+      this.#namesChanged = true;
     } else {
       this.#namesChanged = true;
       for (const [from, to] of change.renamed ?? []) this.#renamed.set(to, from);
@@ -135,7 +138,7 @@ export class Notifier {
   }
   #belongs(name: string, { filter, names }: MailboxGroup): boolean {
     const { separator } = this.#session;
-    if (filter === "PERSONAL") return true;
+    if (filter === "PERSONAL") return !name.startsWith(this.#session.mail.othersPrefix);
     if (filter === "INBOXES") return name === "INBOX";
     if (filter === "SUBSCRIBED") return this.#names.get(name)?.subscribed === true;
     if (filter === "MAILBOXES") return names.includes(name);

@@ -40,7 +40,7 @@ const ROWS: readonly Row[] = [
     expect: [
       /^\* STATUS Work \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+\)$/,
       /^b OK/,
-      /^\* STATUS Work\/Old \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+ UNSEEN 0\)$/,
+      /^\* STATUS Work\/Old \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+ UNSEEN 0 HIGHESTMODSEQ \d+\)$/,
       /^c OK/,
     ],
     never: [/STATUS INBOX/],
@@ -189,9 +189,9 @@ describe("NOTIFY", () => {
     const { client, account } = await watching("SET (MAILBOXES Work (MessageNew MessageExpunge FlagChange))");
     const work = account.find("Work");
     work.insert([{ bytes: hello }]);
-    await client.until(/^\* STATUS Work \(MESSAGES 1 .* UNSEEN 1\)\r\n/m);
+    await client.until(/^\* STATUS Work \(MESSAGES 1 .* UNSEEN 1 HIGHESTMODSEQ \d+\)\r\n/m);
     await work.setFlags({ uids: [1], mode: "add", flags: ["\\Seen"] });
-    await client.until(/^\* STATUS Work \(MESSAGES 1 .* UNSEEN 0\)\r\n/m);
+    await client.until(/^\* STATUS Work \(MESSAGES 1 .* UNSEEN 0 HIGHESTMODSEQ \d+\)\r\n/m);
     client.end();
   });
 

@@ -28,7 +28,7 @@ const UNIT = 1024;
 
 /** The resources that have a limit, with what is used of them. Throws StoreError. */
 export async function resources(session: Session): Promise<readonly Resource[]> {
-  const { bytes = 0, messages = 0 } = limitsOf(session);
+  const { bytes = 0, messages = 0 } = limitsOf(session, session.mail.address);
   if (bytes <= 0 && messages <= 0) return [];
   const used = await session.dependencies.store.usage(session.mail.address);
   const found: Resource[] = [];
@@ -43,16 +43,18 @@ export async function resources(session: Session): Promise<readonly Resource[]> 
   return found;
 }
 
-/** Why so much more does not fit (RFC 9208 §4.3.1), or undefined where it does. Throws StoreError. */
+/** Why so much more does not fit into a mailbox (RFC 9208 §4.3.1), or undefined where it does. Throws StoreError. */
 export async function overQuota(
   session: Session,
-  bytes: number,
-  messages: number,
+  mailbox: string,
+  { bytes, messages }: { readonly bytes: number; readonly messages: number },
 ): Promise<Completion | undefined> {
-  const limit = limitsOf(session);
+  if (!session.dependencies.quota) return undefined;
+  const account = await session.mail.ownerOf(mailbox);
+  const limit = limitsOf(session, account);
   const maxMessages = limit.messages ?? 0;
   if (limit.bytes <= 0 && maxMessages <= 0) return undefined;
-  const used = await session.dependencies.store.usage(session.mail.address);
+  const used = await session.dependencies.store.usage(account);
   if (limit.bytes > 0 && used.bytes + bytes > limit.bytes) {
     return no(`The account is full: ${used.bytes} of ${limit.bytes} bytes are used.`, "OVERQUOTA");
   }
@@ -62,6 +64,6 @@ export async function overQuota(
   return undefined;
 }
 
-function limitsOf(session: Session): Quota {
-  return session.dependencies.quota?.(session.mail.address) ?? { bytes: 0 };
+function limitsOf(session: Session, account: string): Quota {
+  return session.dependencies.quota?.(account) ?? { bytes: 0 };
 }

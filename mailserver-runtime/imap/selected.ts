@@ -8,6 +8,8 @@
  * waiting, numbers stay as they are and only flag changes are told.
  */
 import { Flag, KEYWORD_SHIFT, type Mailbox, type MailboxView, positionOf } from "../store/mail-store.ts";
+import { rightFor, rightsOn } from "./access/guarded-mailbox.ts";
+import type { Right } from "./access/rights.ts";
 import { GrammarError } from "./grammar/cursor.ts";
 import { formatSet, LARGEST, type NumberRange, normalize, type SequenceSet } from "./grammar/sequence-set.ts";
 import type { Output } from "./output.ts";
@@ -56,6 +58,11 @@ export class Selected {
     this.known = mailbox.view();
     this.#keywordsShown = this.known.keywords.length;
     this.#takeRecent(this.known, 0);
+  }
+
+  /** Whether the session's user has this right on the mailbox now (RFC 4314). */
+  may(right: Right): boolean {
+    return rightsOn(this.mailbox).includes(right);
   }
 
   get recentCount(): number {
@@ -141,13 +148,22 @@ export class Selected {
     ].join(" ");
   }
 
+  /** What a client may change for good; keywords of its own where it may set any (RFC 4314 §5.2). */
+  permanentFlags(): string {
+    if (this.readOnly) return "";
+    const flags = this.applicableFlags()
+      .split(" ")
+      .filter((flag) => this.may(rightFor(flag)));
+    return [...flags, ...(this.may("w") ? ["\\*"] : [])].join(" ");
+  }
+
   /** Tells a client that does not know them of new keywords, before a FETCH shows one. */
   writeNewKeywords(out: Output): void {
     const { keywords } = this.mailbox.view();
     if (keywords.length === this.#keywordsShown) return;
     this.#keywordsShown = keywords.length;
     out.text(`* FLAGS (${this.applicableFlags()})\r\n`);
-    if (!this.readOnly) out.text(`* OK [PERMANENTFLAGS (${this.applicableFlags()} \\*)] Flags permitted\r\n`);
+    if (!this.readOnly) out.text(`* OK [PERMANENTFLAGS (${this.permanentFlags()})] Flags permitted\r\n`);
   }
 
   /**

@@ -102,10 +102,10 @@ async function run(session: Session, received: Received): Promise<Completion> {
   try {
     return await received.command!.execute(session, received.cursor);
   } catch (error) {
+    if (error instanceof MailboxNameError) return no(`${received.name}: ${error.message}.`, "CANNOT");
     if (error instanceof GrammarError) {
       return { status: "BAD", text: `${received.name}: ${error.message}.` };
     }
-    if (error instanceof MailboxNameError) return no(`${received.name}: ${error.message}.`, "CANNOT");
     if (error instanceof CharsetError) {
       return no("That charset is not known here.", "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)");
     }
@@ -121,6 +121,7 @@ async function run(session: Session, received: Received): Promise<Completion> {
 /** RFC 5530 codes of what the store refuses. */
 const STORE_CODES: Record<StoreErrorCode, string> = {
   nonexistent: "NONEXISTENT",
+  "no-permission": "NOPERM",
   "already-exists": "ALREADYEXISTS",
   cannot: "CANNOT",
   "over-quota": "OVERQUOTA",

@@ -9,7 +9,8 @@ import type { Offend } from "../ban/offence.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
-import type { AccountStore, MailStore } from "../store/mail-store.ts";
+import type { MailStore } from "../store/mail-store.ts";
+import type { UserMailboxes } from "./access/user-mailboxes.ts";
 import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
 import { decodeMailboxName, encodeMailboxName, MailboxNameError } from "./grammar/mailbox-name.ts";
@@ -36,6 +37,8 @@ export interface ImapDependencies {
   readonly spool?: SpoolOptions;
   /** What an account may hold, asked anew each time; without it nothing is limited and QUOTA is not told. */
   readonly quota?: (account: string) => Quota;
+  /** Whether an account still has a user; one that was removed shares nothing. Default: all do. */
+  readonly isActive?: (account: string) => boolean;
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */
   readonly offend?: Offend;
 }
@@ -62,7 +65,8 @@ export class Session {
   readonly out: Output;
   log: Log;
   state: State = "not-authenticated";
-  account: AccountStore | undefined;
+  /** Every mailbox the user can name. */
+  account: UserMailboxes | undefined;
   selected: Selected | undefined;
   enabled: Enabled = nothingEnabled();
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
@@ -108,7 +112,7 @@ export class Session {
   }
 
   /** The account; commands that need one are not allowed before login. */
-  get mail(): AccountStore {
+  get mail(): UserMailboxes {
     if (!this.account) throw new Error("a command that needs an account ran before login");
     return this.account;
   }

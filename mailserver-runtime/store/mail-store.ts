@@ -20,6 +20,7 @@ export class StoreError extends Error {
 export type StoreErrorCode =
   | "nonexistent" // no such mailbox or account
   | "already-exists"
+  | "no-permission" // the mailbox is known to the user, and its list does not allow it (RFC 4314)
   | "cannot" // the name or the operation is not possible (RFC 5530 CANNOT)
   | "over-quota"
   | "no-space" // the volume is full; nothing was kept
@@ -40,6 +41,8 @@ export interface MailStore {
   deliver(delivery: Delivery): Promise<DeliveryOutcome[]>;
   /** The account's mail. Makes its directories at first use. Throws StoreError "unavailable". */
   account(address: string): Promise<AccountStore>;
+  /** Accounts whose lists (`AccountStore.acl`) name this one or everybody, in order: where to look for shared mail. */
+  sharedWith(address: string): Promise<readonly string[]>;
   /** Octets and messages counted against the quota, from memory: the answer at RCPT. */
   usage(address: string): Promise<{ bytes: number; messages: number }>;
   /** Drops what memory holds of an account whose mail an administrator has removed; who still reads it gets "nonexistent". */
@@ -99,6 +102,10 @@ export interface AccountStore {
   metadata(mailbox: string): Promise<ReadonlyMap<string, Buffer>>;
   /** Sets entries, all or none; null removes one. */
   setMetadata(mailbox: string, changes: ReadonlyMap<string, Buffer | null>): Promise<void>;
+  /** Who may do what with a mailbox (RFC 4314); where it is empty the mailbox is its owner's alone. */
+  acl(mailbox: string): Promise<Acl>;
+  /** Changes one entry; one without rights goes. A new mailbox has its parent's list. */
+  setAcl(mailbox: string, change: AclChange): Promise<void>;
   /** The live mailbox; one object per mailbox while anybody holds it. Call `release()` when done. */
   open(name: string): Promise<Mailbox>;
   /** Told of every folder-level change and of STATUS changes of any mailbox of the account. */
@@ -113,8 +120,21 @@ export type AccountChange =
       readonly renamed?: readonly (readonly [from: string, to: string])[];
     }
   | { readonly kind: "status"; readonly mailbox: string }
+  /** Rights changed; this is the list now. */
+  | { readonly kind: "acl"; readonly mailbox: string; readonly acl: Acl }
   /** Annotations of a mailbox, or with "" of the account, were set or removed. */
   | { readonly kind: "metadata"; readonly mailbox: string; readonly entries: readonly string[] };
+
+/**
+ * Rights by identifier (RFC 4314 §2): letters of `lrswipkxtea`. An identifier is an account's address,
+ * "owner", "anyone", "authenticated" or "$group", with "-" in front a negative one.
+ */
+export type Acl = ReadonlyMap<string, string>;
+export interface AclChange {
+  readonly identifier: string;
+  readonly mode: "replace" | "add" | "remove";
+  readonly rights: string;
+}
 
 export interface MailboxStatus {
   readonly messages: number;

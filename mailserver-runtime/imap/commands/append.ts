@@ -71,7 +71,7 @@ export const append = command({
           return no("Too many messages in one APPEND.", "LIMIT");
         }
         bytes += session.wire.literal.size;
-        const full = await overQuota(session, bytes, messages.length + 1);
+        const full = await overQuota(session, name, { bytes, messages: messages.length + 1 });
         if (full) return full;
         const received = await receiveMessage(session);
         if ("refused" in received) return received.refused;
@@ -95,7 +95,7 @@ export const append = command({
 /** Why a message cannot go to that mailbox, asked before its literal is let in. */
 export async function whyNot(session: Session, name: string): Promise<Completion | undefined> {
   try {
-    await session.mail.status(name);
+    await session.mail.insertable(name);
     return undefined;
   } catch (error) {
     if (error instanceof StoreError && error.code === "nonexistent") {

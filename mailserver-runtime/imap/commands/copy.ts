@@ -60,8 +60,9 @@ const copyRow = (name: string, byUid: boolean): Command =>
     async run(session, args) {
       const { box } = session;
       const copyAll = async (uids: number[], target: string) => {
-        const full = await overQuota(session, totalSize(box.known, uids), uids.length);
-        return full ?? box.mailbox.copy(uids, target);
+        const growth = { bytes: totalSize(box.known, uids), messages: uids.length };
+        const full = await overQuota(session, target, growth);
+        return full ?? session.mail.copy(box.mailbox, uids, target);
       };
       const result = await withProgress(session, () => transfer(session, args, byUid, copyAll));
       if (result === undefined) return ok("Nothing to copy.");
@@ -80,7 +81,14 @@ const moveRow = (name: string, byUid: boolean): Command =>
     async run(session, args) {
       const { box, out } = session;
       if (box.readOnly) return no("The mailbox was examined, not selected.", "READ-ONLY");
-      const moveAll = (uids: number[], target: string) => box.mailbox.move(uids, target);
+      const moveAll = async (uids: number[], target: string) => {
+        const { mail } = session;
+        const staysWithOwner = (await mail.ownerOf(target)) === (await mail.ownerOf(box.mailbox.name));
+        // Who is over quota must be able to move mail to Trash.
+        const growth = { bytes: totalSize(box.known, uids), messages: uids.length };
+        const full = staysWithOwner ? undefined : await overQuota(session, target, growth);
+        return full ?? mail.move(box.mailbox, uids, target);
+      };
       const result = await withProgress(session, () => transfer(session, args, byUid, moveAll));
       if (result === undefined) return ok("Nothing to move.");
       if ("status" in result) return result;

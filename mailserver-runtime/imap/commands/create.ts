@@ -1,4 +1,6 @@
+import { StoreError } from "../../store/mail-store.ts";
 import { GrammarError } from "../grammar/cursor.ts";
+import type { Session } from "../session.ts";
 import { command, loggedIn, no, ok } from "./command.ts";
 
 /** Uses a mailbox can be made for (RFC 6154 §2); \All and \Flagged would be views, which we have not. */
@@ -31,7 +33,16 @@ export const create = command({
       return no(`A mailbox is made for one of ${USES.join(" ")}.`, "USEATTR");
     }
     await session.mail.create(wanted, use);
-    const { mailboxId } = await session.mail.status(wanted);
-    return ok("Created.", `MAILBOXID (${mailboxId})`);
+    return ok("Created.", await mailboxId(session, wanted));
   },
 });
+
+/** MAILBOXID of what was made, unless whoever may make a mailbox here may not read it. */
+async function mailboxId(session: Session, name: string): Promise<string | undefined> {
+  try {
+    return `MAILBOXID (${(await session.mail.status(name)).mailboxId})`;
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+}

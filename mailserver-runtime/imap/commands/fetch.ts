@@ -63,7 +63,7 @@ async function run(session: Session, args: FetchArguments, byUid: boolean): Prom
   const items: FetchItem[] = [...args.items];
   if (byUid && !names.has("UID")) items.unshift({ kind: "simple", name: "UID" });
   if (args.changedSince !== undefined && !names.has("MODSEQ")) items.push({ kind: "simple", name: "MODSEQ" });
-  const seen = !box.readOnly && args.items.some((item) => "peek" in item && !item.peek);
+  const seen = !box.readOnly && box.may("s") && args.items.some((item) => "peek" in item && !item.peek);
   const failure = await answer(session, items, positions, seen);
   return failure ?? ok("Fetched.");
 }
@@ -203,6 +203,7 @@ async function answerOne(
 function refusalOf(error: unknown): Completion {
   if (!(error instanceof StoreError)) throw error;
   if (error.code === "expunged") return no("Some of the messages no longer exist.", "EXPUNGEISSUED");
+  if (error.code === "no-permission") return no("You may not read them any longer.", "NOPERM");
   return no("Some of the messages cannot be read at the moment.", "UNAVAILABLE");
 }
 

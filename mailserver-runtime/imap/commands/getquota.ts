@@ -35,10 +35,12 @@ export const getquotaroot = command({
     return name;
   },
   async run(session, name) {
+    // Another user's mailbox counts for that user, whose quota is nobody else's business.
+    const isOwn = !name.startsWith(session.mail.othersPrefix);
     session.out.text("* QUOTAROOT ");
     session.writeMailboxName(name);
-    session.out.text(` "${QUOTA_ROOT}"\r\n`);
-    await writeQuota(session);
+    session.out.text(isOwn ? ` "${QUOTA_ROOT}"\r\n` : "\r\n");
+    if (isOwn) await writeQuota(session);
     return ok("That is its quota.");
   },
 });

@@ -6,12 +6,13 @@ import { matchesPattern } from "../grammar/mailbox-pattern.ts";
 import { parseEntries } from "../grammar/metadata-entries.ts";
 import { PLAIN, writeMetadata } from "../response/metadata.ts";
 import type { Session } from "../session.ts";
+import { writeMyRights } from "./acl.ts";
 import { command, loggedIn, ok } from "./command.ts";
 import { parseStatusItems, writeStatus } from "./status.ts";
 
 const SELECTION = ["SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"] as const;
 type Selection = (typeof SELECTION)[number];
-const RETURNS = ["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA"] as const;
+const RETURNS = ["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA", "MYRIGHTS"] as const;
 type Return = (typeof RETURNS)[number];
 
 interface ListArguments {
@@ -120,7 +121,8 @@ export const list = command({
       if (below && args.selection.has("SUBSCRIBED")) out.text(' ("CHILDINFO" ("SUBSCRIBED"))');
       out.text("\r\n");
       if (!entry.selectable) continue;
-      if (args.statusItems.length > 0) await statusOf(session, entry.name, args.statusItems);
+      if (args.statusItems.length > 0) await unlessGone(writeStatus(session, entry.name, args.statusItems));
+      if (args.returns.has("MYRIGHTS")) await unlessGone(writeMyRights(session, entry.name));
       if (args.entries.length > 0) await metadataOf(session, entry.name, args.entries);
     }
     return ok("Listed.");
@@ -161,10 +163,10 @@ function hasSelectedBelow(
   return entries.some((entry) => entry.name.startsWith(prefix) && selects(entry));
 }
 
-/** LIST-STATUS (RFC 5819 §2): a mailbox that cannot be counted is listed without its STATUS. */
-async function statusOf(session: Session, name: string, items: readonly string[]): Promise<void> {
+/** LIST-STATUS, LIST-MYRIGHTS (RFC 5819 §2, RFC 8440 §2): a mailbox that cannot tell is listed without. */
+async function unlessGone(written: Promise<void>): Promise<void> {
   try {
-    await writeStatus(session, name, items);
+    await written;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
   }

@@ -31,11 +31,12 @@ async function run(session: Session, args: ReplaceArguments, byUid: boolean): Pr
     throw new GrammarError(`there are only ${box.known.count} messages`);
   }
   const uid = box.known.uids[position]!;
+  if (!box.may("t") || !box.may("e")) return no("You may not remove messages here.", "NOPERM");
   const missing = await whyNot(session, args.name);
   if (missing) return missing;
   // What goes makes room for what comes (RFC 8508 §3.1).
   const growth = session.wire.literal.size - box.known.sizes[position]!;
-  const full = growth > 0 ? await overQuota(session, growth, 0) : undefined;
+  const full = growth > 0 ? await overQuota(session, args.name, { bytes: growth, messages: 0 }) : undefined;
   if (full) return full;
   const received = await receiveMessage(session);
   if ("refused" in received) return received.refused;

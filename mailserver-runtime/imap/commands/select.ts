@@ -1,4 +1,5 @@
 import { Flag } from "../../store/mail-store.ts";
+import { rightsOn } from "../access/guarded-mailbox.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { formatSet, type NumberRange, parseKnownUids } from "../grammar/sequence-set.ts";
@@ -60,7 +61,10 @@ function parseRemembered(cursor: Cursor): Remembered {
   return { uidValidity, modSeq, knownUids };
 }
 
-async function run(session: Session, args: SelectArguments, readOnly: boolean): Promise<Completion> {
+/** Rights of which one makes a mailbox one that can be written to (RFC 4314 §5.2). */
+const WRITING = ["i", "e", "s", "t", "w"] as const;
+
+async function run(session: Session, args: SelectArguments, examined: boolean): Promise<Completion> {
   const { out } = session;
   const { enabled } = session;
   if (session.selected) {
@@ -68,7 +72,8 @@ async function run(session: Session, args: SelectArguments, readOnly: boolean): 
     // RFC 9051 §7.1: what follows speaks of the new mailbox.
     if (enabled.qresync || enabled.rev2) out.text("* OK [CLOSED] The mailbox before is closed.\r\n");
   }
-  const mailbox = await session.mail.open(args.name);
+  const mailbox = await session.mail.openToRead(args.name);
+  const readOnly = examined || !WRITING.some((right) => rightsOn(mailbox).includes(right));
   let selected: Selected;
   try {
     await mailbox.refresh();
@@ -82,8 +87,9 @@ async function run(session: Session, args: SelectArguments, readOnly: boolean): 
   session.state = "selected";
   const view = selected.known;
   out.text(`* FLAGS (${selected.applicableFlags()})\r\n`);
-  const permanent = readOnly ? "" : `${selected.applicableFlags()} \\*`;
-  out.text(`* OK [PERMANENTFLAGS (${permanent})] ${readOnly ? "Read-only." : "Flags permitted."}\r\n`);
+  out.text(
+    `* OK [PERMANENTFLAGS (${selected.permanentFlags()})] ${readOnly ? "Read-only." : "Flags permitted."}\r\n`,
+  );
   out.text(`* ${view.count} EXISTS\r\n`);
   if (!enabled.rev2) {
     out.text(`* ${selected.recentCount} RECENT\r\n`);
@@ -100,7 +106,7 @@ async function run(session: Session, args: SelectArguments, readOnly: boolean): 
     out.text("\r\n");
   }
   if (args.remembered?.uidValidity === mailbox.uidValidity) await resynchronize(session, args.remembered);
-  return ok(readOnly ? "Examined." : "Selected.", readOnly ? "READ-ONLY" : "READ-WRITE");
+  return ok(examined ? "Examined." : "Selected.", readOnly ? "READ-ONLY" : "READ-WRITE");
 }
 
 /** Tells what has gone and what has changed since the client's MODSEQ (RFC 7162 §3.2.5.2). */

@@ -1,4 +1,5 @@
 /** Every command, one row each; the tests' check for completeness is made from here. */
+import { deleteacl, getacl, listrights, myrights, setacl } from "./acl.ts";
 import { append } from "./append.ts";
 import { authenticate } from "./authenticate.ts";
 import { capability } from "./capability.ts";
@@ -59,6 +60,11 @@ export const commands: readonly Command[] = [
   status,
   getmetadata,
   setmetadata,
+  setacl,
+  deleteacl,
+  getacl,
+  listrights,
+  myrights,
   getquota,
   getquotaroot,
   append,

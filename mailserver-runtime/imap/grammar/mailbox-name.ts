@@ -7,7 +7,7 @@
 import { GrammarError } from "./cursor.ts";
 
 /** The argument is a string, and no mailbox can have that name: NO, for the command itself is well formed. */
-export class MailboxNameError extends Error {}
+export class MailboxNameError extends GrammarError {}
 
 /** Bytes of a name at most; longer ones do not fit on disk. */
 export const MAX_NAME = 1000;

@@ -4,6 +4,8 @@ import { headerEnd } from "../../message/mime/fields.ts";
 import {
   type AccountChange,
   type AccountStore,
+  type Acl,
+  type AclChange,
   type AppendMessage,
   type CopyResult,
   Flag,
@@ -282,6 +284,7 @@ export class MemoryAccount implements AccountStore {
   readonly address: string;
   readonly separator = "/";
   readonly #mailboxes = new Map<string, { mailbox: MemoryMailbox; use: string | undefined }>();
+  readonly lists = new Map<string, Acl>();
   readonly #metadata = new Map<string, ReadonlyMap<string, Buffer>>();
   readonly #subscribed = new Set<string>(["INBOX"]);
   readonly #listeners = new Set<(change: AccountChange) => void>();
@@ -328,6 +331,8 @@ export class MemoryAccount implements AccountStore {
   async create(name: string, specialUse?: string): Promise<void> {
     if (this.#mailboxes.has(name)) throw new StoreError("already-exists", "That mailbox exists already.");
     this.#uidValidity += 1;
+    const parent = this.lists.get(name.slice(0, Math.max(0, name.lastIndexOf("/"))));
+    if (parent) this.lists.set(name, parent);
     this.#mailboxes.set(name, {
       mailbox: new MemoryMailbox(this, name, this.#uidValidity),
       use: specialUse,
@@ -381,6 +386,22 @@ export class MemoryAccount implements AccountStore {
     this.tell({ kind: "metadata", mailbox: name, entries: [...changes.keys()] });
   }
 
+  async acl(name: string): Promise<Acl> {
+    this.find(name);
+    return new Map(this.lists.get(name));
+  }
+
+  async setAcl(name: string, { identifier, mode, rights }: AclChange): Promise<void> {
+    const acl = new Map(await this.acl(name));
+    const before = acl.get(identifier) ?? "";
+    const kept = mode === "replace" ? "" : [...before].filter((right) => !rights.includes(right)).join("");
+    const after = mode === "remove" ? kept : kept + rights;
+    if (after === "") acl.delete(identifier);
+    else acl.set(identifier, after);
+    this.lists.set(name, acl);
+    this.tell({ kind: "acl", mailbox: name, acl });
+  }
+
   async status(name: string): Promise<MailboxStatus> {
     return this.find(name).state;
   }
@@ -416,6 +437,15 @@ export class MemoryStore implements MailStore {
 
   async account(address: string): Promise<MemoryAccount> {
     return this.get(address);
+  }
+
+  async sharedWith(address: string): Promise<readonly string[]> {
+    const names = [address, "anyone", "authenticated"];
+    return [...this.#accounts.values()]
+      .filter((account) => account.address !== address)
+      .filter(({ lists }) => [...lists.values()].some((acl) => names.some((name) => acl.has(name))))
+      .map((account) => account.address)
+      .sort();
   }
 
   async usage(address: string): Promise<{ bytes: number; messages: number }> {

@@ -10,10 +10,13 @@ import type { Log } from "../../net/log.ts";
 import {
   type AccountChange,
   type AccountStore,
+  type Acl,
+  type AclChange,
   type MailboxEntry,
   type MailboxStatus,
   StoreError,
 } from "../mail-store.ts";
+import { changeAcl, inheritAcl, readAcl } from "./acl-file.ts";
 import { countFlags } from "./columns.ts";
 import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { clientName, diskName } from "./folder-name.ts";
@@ -23,6 +26,7 @@ import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMet
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
 import { Serial } from "./serial.ts";
+import { identifiersIn, type SharingIndex } from "./sharing-index.ts";
 import { readSpecialUse, writeSpecialUse } from "./special-use.ts";
 import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
 import { DELETED, removeInBackground, sweepTemporary } from "./temporary-files.ts";
@@ -40,6 +44,7 @@ export interface AccountContext {
   readonly specialFolders: Readonly<Record<string, string>>;
   /** Where the indexes of the account's mailboxes lie. */
   readonly indexDirectory: string;
+  readonly sharing: SharingIndex;
 }
 
 export class MaildirAccount implements AccountStore {
@@ -58,6 +63,7 @@ export class MaildirAccount implements AccountStore {
   readonly #mailboxes: OpenMailboxes;
   readonly #usage = new AccountUsage();
   readonly #listeners = new Set<(change: AccountChange) => void>();
+  #isSharingNoted = false;
 
   constructor(address: string, directory: string, context: AccountContext) {
     this.address = address;
@@ -173,6 +179,7 @@ export class MaildirAccount implements AccountStore {
 
   list(): Promise<readonly MailboxEntry[]> {
     return this.#folders.run(async () => {
+      await this.#noteSharing();
       let folders = this.#diskFolders();
       const missing = Object.keys(this.#context.specialFolders).filter(
         (name) => !folders.includes(`.${name}`),
@@ -225,6 +232,7 @@ export class MaildirAccount implements AccountStore {
       this.#context.volume.check();
       if (this.#exists(disk)) throw new StoreError("already-exists", `The mailbox ${wanted} exists.`);
       await this.#ensure(disk);
+      await this.#inheritAcl(disk);
       if (specialUse !== undefined) {
         const uses = readSpecialUse(this.directory, this.#context.specialFolders);
         await writeSpecialUse(
@@ -335,9 +343,7 @@ export class MaildirAccount implements AccountStore {
   /** Where those of a mailbox, or with "" of the account, are kept. */
   #metadataPath(mailbox: string): string {
     if (mailbox === "") return accountMetadata(this.directory);
-    const disk = diskName(mailbox, this.separator);
-    if (!this.#exists(disk)) throw nonexistent(mailbox);
-    return folderMetadata(this.#path(disk));
+    return folderMetadata(this.#folderPath(mailbox));
   }
   async metadata(mailbox: string): Promise<Metadata> {
     this.#context.volume.check();
@@ -349,6 +355,35 @@ export class MaildirAccount implements AccountStore {
       await changeMetadata(this.#metadataPath(mailbox), changes);
       this.#changed({ kind: "metadata", mailbox, entries: [...changes.keys()] });
     });
+  }
+
+  // ---- rights
+
+  #folderPath(mailbox: string): string {
+    const disk = diskName(mailbox, this.separator);
+    if (!this.#exists(disk)) throw nonexistent(mailbox);
+    return this.#path(disk);
+  }
+  async acl(mailbox: string): Promise<Acl> {
+    return readAcl(this.#folderPath(mailbox));
+  }
+  setAcl(mailbox: string, change: AclChange): Promise<void> {
+    return this.#folders.run(async () => {
+      this.#context.volume.check();
+      const acl = await changeAcl(this.#folderPath(mailbox), change);
+      this.#changed({ kind: "acl", mailbox, acl });
+      await this.#context.sharing.note(this.address, await identifiersIn(this.directory));
+    });
+  }
+  /** Lists that came with the mail, from Dovecot or a backup, are seen when the account is first looked at. */
+  async #noteSharing(): Promise<void> {
+    if (this.#isSharingNoted) return;
+    this.#isSharingNoted = true;
+    await this.#context.sharing.note(this.address, await identifiersIn(this.directory));
+  }
+  async #inheritAcl(disk: string): Promise<void> {
+    const parent = disk.slice(0, disk.lastIndexOf("."));
+    if (parent !== "" && this.#exists(parent)) await inheritAcl(this.#path(parent), this.#path(disk));
   }
 
   // ---- mailboxes

@@ -12,6 +12,7 @@
  * A delivery gets no UID here: as with Dovecot, a message in `new` gets its UID when the mailbox is next
  * looked at, or at once when somebody has it open. So the way to `250` is one file synced and one directory.
  */
+import { existsSync } from "node:fs";
 import type { Log } from "../../net/log.ts";
 import type { Directories } from "../../settings/directories.ts";
 import {
@@ -26,6 +27,7 @@ import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
 import { localDestination } from "./local-destination.ts";
 import { RestingMailboxes } from "./resting-mailboxes.ts";
+import { SharingIndex } from "./sharing-index.ts";
 import { SPECIAL_FOLDERS } from "./special-use.ts";
 import { Volume } from "./volume.ts";
 
@@ -55,6 +57,7 @@ export class MaildirStore implements MailStore {
   readonly #volume: Volume;
   readonly #options: MaildirStoreOptions;
   readonly #resting: RestingMailboxes;
+  readonly #sharing: SharingIndex;
   /** The longest unused first. */
   readonly #accounts = new Map<string, Promise<MaildirAccount>>();
   #isClosed = false;
@@ -62,6 +65,12 @@ export class MaildirStore implements MailStore {
   constructor(volume: Volume, options: MaildirStoreOptions) {
     this.#volume = volume;
     this.#options = options;
+    const { directories, log } = options;
+    this.#sharing = new SharingIndex(
+      `${directories.state}/store/sharing/${volume.id}`,
+      directories.mail,
+      log,
+    );
     this.#resting = new RestingMailboxes(options.keepMs ?? 300_000, options.keepBytes ?? 64 * 1024 * 1024);
   }
 
@@ -79,6 +88,7 @@ export class MaildirStore implements MailStore {
         resting: this.#resting,
         separator,
         specialFolders,
+        sharing: this.#sharing,
         indexDirectory: `${directories.state}/store/index/${this.#volume.id}/${path}`,
       }).prepare();
       opening.catch(() => this.#accounts.delete(address));
@@ -120,6 +130,11 @@ export class MaildirStore implements MailStore {
 
   async account(address: string): Promise<AccountStore> {
     return this.hold(address);
+  }
+
+  async sharedWith(address: string): Promise<readonly string[]> {
+    const owners = await this.#sharing.ownersFor(address.toLowerCase());
+    return owners.filter((owner) => existsSync(`${this.#options.directories.mail}/${accountPath(owner)}`));
   }
 
   async usage(address: string): Promise<{ bytes: number; messages: number }> {
