@@ -5,6 +5,9 @@
  * All of it is read only, and of the same files; so each process may have its own, and none of it needs to travel.
  * What must exist once (bans, the queue's schedule, the store's writers) is not here: see `server.ts`.
  */
+import { createSaslOffer, type SaslOffer } from "./auth/sasl-offer.ts";
+import { loadScramSecret } from "./auth/scram-secret.ts";
+import { takesTokens } from "./auth/token-verifier.ts";
 import { openConfiguration } from "./config/configuration.ts";
 import type { Configuration, Snapshot } from "./config/snapshot.ts";
 import { createResolver, type StubResolver } from "./dns/stub-resolver.ts";
@@ -35,6 +38,8 @@ export interface Foundation {
   readonly tls: LoadedTls;
   /** Rewrites the senders of what is forwarded, as the settings of a snapshot want it. */
   srs(snapshot: Snapshot): Srs;
+  /** SASL mechanisms that clients may log in with. */
+  readonly sasl: SaslOffer;
   /** Where mail to an address goes. */
   routeRecipient(snapshot: Snapshot, address: string): readonly Route[];
   /** In the opposite order of opening; the log last, flushed. */
@@ -74,6 +79,11 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
       resolver,
       tls,
       srs,
+      sasl: createSaslOffer({
+        snapshot,
+        secret: await loadScramSecret(`${directories.state}/scram-secret`),
+        takesTokens: () => takesTokens(settings().oauth2),
+      }),
       routeRecipient: (at, address) => routeRecipient(at, address, { srs: srs(at) }),
       close,
     };

@@ -10,7 +10,9 @@ import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
 import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
+import { declaredAppPasswords } from "./auth/app-passwords.ts";
 import { verifyPassword } from "./auth/password/password.ts";
+import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
@@ -82,6 +84,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         snapshot,
         verifyPassword,
         masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
+        tokens: createTokenVerifier({ settings: () => settings().oauth2, log }),
+        appPasswords: declaredAppPasswords(snapshot),
         log,
       }),
       bans,

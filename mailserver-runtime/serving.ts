@@ -77,6 +77,7 @@ export async function openServing(
     }),
     signer: createSigner(snapshot, log),
     authenticator,
+    sasl: foundation.sasl,
     offersTls,
     deliversDirectly: (senderDomain, route) =>
       settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
@@ -90,6 +91,7 @@ export async function openServing(
     serveImap(connection, {
       store,
       authenticator,
+      sasl: foundation.sasl,
       hostname: settings().hostname,
       log,
       startTls: offersTls,

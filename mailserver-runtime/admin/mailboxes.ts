@@ -2,9 +2,11 @@
  * Declared mailboxes. A put takes over what is there, whoever declared it; a remove leaves a tombstone that
  * refuses logins and mail, and never touches the Maildir (D4). `mailbox.purge`, in purge.ts, deletes.
  */
+
 import { join } from "node:path";
 import { hashPassword, schemeProblem, UnsupportedScheme, verifyPassword } from "../auth/password/password.ts";
 import { addressParts, mailAddress } from "../config/address.ts";
+import { passwordScheme } from "../config/password-scheme.ts";
 import { readStackObject, writeStackObject } from "../config/stack/files.ts";
 import { type AdminContext, OperationError, type Performers } from "./context.ts";
 import type { OperationRequest } from "./contract.ts";
@@ -26,7 +28,7 @@ export const mailboxOperations: Performers<
         address,
         owner: request.owner,
         enabled: true,
-        passwordHash: await wantedHash(request, before?.passwordHash),
+        passwordHash: await wantedHash(request, before?.passwordHash, config),
         quotaBytes: request.quotaBytes ?? 0,
         displayName: request.displayName,
       });
@@ -83,6 +85,7 @@ export const mailboxOperations: Performers<
 async function wantedHash(
   request: OperationRequest<"mailbox.put">,
   present: string | undefined,
+  config: string,
 ): Promise<string | undefined> {
   if (request.passwordHash !== undefined) {
     const problem = schemeProblem(request.passwordHash);
@@ -93,7 +96,7 @@ async function wantedHash(
   if (present !== undefined && request.password.policy === "initial") return present;
   if (present !== undefined && (await matches(request.password.text, present))) return present;
   try {
-    return await hashPassword(request.password.text);
+    return await hashPassword(request.password.text, await passwordScheme(config));
   } catch (error) {
     if (error instanceof RangeError)
       throw new OperationError("invalid", `${request.address}: ${error.message}`);

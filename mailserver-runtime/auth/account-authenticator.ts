@@ -9,10 +9,15 @@
  * changed password ends it); more attempts at once than `maxPending` are answered "temporary" at once.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { AppPassword } from "../config/dms/app-passwords.ts";
 import type { Account, Snapshot } from "../config/snapshot.ts";
-import { canonicalAddress } from "../message/address.ts";
 import type { Log } from "../net/log.ts";
+import { parseLoginName } from "./account-hash.ts";
+import type { AppPasswords } from "./app-passwords.ts";
 import type { Authenticator, LoginAttempt, LoginResult } from "./authenticator.ts";
+import { scramKeysOf } from "./sasl-offer.ts";
+import { checkScramProof, type ScramProof } from "./scram.ts";
+import type { TokenVerifier } from "./token-verifier.ts";
 
 export interface AccountAuthenticatorOptions {
   readonly snapshot: () => Snapshot;
@@ -20,6 +25,10 @@ export interface AccountAuthenticatorOptions {
   readonly verifyPassword: (password: string, hash: string) => Promise<boolean>;
   /** Hash of a master user (dovecot-masters.cf), who logs in to any account as `user@domain*master`. */
   readonly masterHash?: (master: string) => string | undefined;
+  /** Checks access tokens (OAUTHBEARER, XOAUTH2); without it none is good. */
+  readonly tokens?: TokenVerifier;
+  /** Further passwords of an account, each for a device; without it there are none. */
+  readonly appPasswords?: AppPasswords;
   readonly log: Log;
   /** How long a success is remembered, in milliseconds; 0 turns it off. Default ten minutes. */
   readonly rememberMs?: number;
@@ -70,18 +79,60 @@ export function createAuthenticator(options: AccountAuthenticatorOptions): Authe
 
   async function check(attempt: LoginAttempt): Promise<LoginResult> {
     if (closed || pending >= maxPending) return failed("temporary");
-    const login = loginName(attempt.username);
-    const fits = Math.max(attempt.username.length, attempt.password.length) <= MAX_CREDENTIAL;
+    if (attempt.token !== undefined) return checkToken(attempt.username, attempt.token);
+    const login = parseLoginName(attempt.username);
+    const fits = Math.max(attempt.username.length, attempt.password?.length ?? 0) <= MAX_CREDENTIAL;
     const account: Account | undefined = login && fits ? snapshot().account(login.account) : undefined;
     const hash = login?.master === undefined ? account?.passwordHash : options.masterHash?.(login.master);
+    if (attempt.scram !== undefined) return checkProof(account, hash, attempt.scram);
     const password = fits ? attempt.password : "";
-    if (account === undefined || hash === undefined) {
+    if (login === undefined || account === undefined || hash === undefined) {
       await matches("", password, NOBODY);
       return failed("credentials");
     }
-    const name = login?.master === undefined ? account.address : `*${login.master}`;
-    if (!(await matches(name, password, hash))) return failed("credentials");
+    const name = login.master === undefined ? account.address : `*${login.master}`;
+    const apps =
+      login.master === undefined
+        ? (options.appPasswords?.candidates(account.address, attempt.service, password) ?? [])
+        : [];
+    const isRight =
+      (apps.length > 0 && (await matchesOne(apps, account.address, password))) ||
+      (await matches(name, password, hash));
+    if (!isRight) return failed("credentials");
     // Only who knows the password learns that the account is disabled.
+    return account.enabled ? { ok: true, account: account.address } : failed("disabled");
+  }
+
+  async function matchesOne(
+    candidates: readonly AppPassword[],
+    account: string,
+    password: string,
+  ): Promise<boolean> {
+    for (const { id, hash } of candidates) {
+      if (await matches(`${account} ${id}`, password, hash)) return true;
+    }
+    return false;
+  }
+
+  function checkProof(
+    account: Account | undefined,
+    hash: string | undefined,
+    proof: ScramProof,
+  ): LoginResult {
+    const keys = hash === undefined ? undefined : scramKeysOf(hash);
+    const serverSignature = keys && checkScramProof(keys, proof);
+    if (!account || !serverSignature) return failed("credentials");
+    return account.enabled ? { ok: true, account: account.address, serverSignature } : failed("disabled");
+  }
+
+  async function checkToken(username: string, token: string): Promise<LoginResult> {
+    const found = await options.tokens?.verify(token);
+    if (found === undefined || !found.ok) return failed(found?.reason ?? "credentials");
+    const account = snapshot().account(found.address);
+    // A token opens its own account, whoever the client says it is.
+    const named = username === "" ? undefined : parseLoginName(username);
+    if (!account || (username !== "" && (named?.account !== account.address || named.master !== undefined)))
+      return failed("credentials");
     return account.enabled ? { ok: true, account: account.address } : failed("disabled");
   }
 
@@ -110,15 +161,6 @@ export function createAuthenticator(options: AccountAuthenticatorOptions): Authe
       remembered.clear();
     },
   };
-}
-
-/** Takes a login name apart: the account, and the master user after the last `*`, if that stands behind the address. */
-function loginName(username: string): { readonly account: string; readonly master?: string } | undefined {
-  const star = username.lastIndexOf("*");
-  const behindAddress = star > username.lastIndexOf("@") && username.includes("@");
-  const account = canonicalAddress(behindAddress ? username.slice(0, star) : username);
-  if (account === undefined) return undefined;
-  return behindAddress ? { account, master: username.slice(star + 1) } : { account };
 }
 
 /** A name as a log line may hold it: short, and without bytes that move a terminal. */

@@ -6,7 +6,9 @@ import type { Account, Snapshot } from "../config/snapshot.ts";
 import { silentLog } from "../net/log.ts";
 import { type AccountAuthenticatorOptions, createAuthenticator } from "./account-authenticator.ts";
 import type { LoginAttempt } from "./authenticator.ts";
-import { decodeSaslResponse, saslMechanisms } from "./sasl.ts";
+import { bearer } from "./bearer-exchange.ts";
+import { decodeSaslResponse, login as loginExchange, plain, type SaslExchange } from "./sasl.ts";
+import { scram } from "./scram-exchange.ts";
 
 const client = { address: "192.0.2.1", port: 1 };
 const login = (username: string, password: string): LoginAttempt => ({
@@ -111,7 +113,7 @@ test("more attempts at once than can be checked, and a broken check, are tempora
 });
 
 test("PLAIN takes authorization id, name and password in one response (RFC 4616 §2)", () => {
-  const exchange = () => saslMechanisms.get("PLAIN")!();
+  const exchange = () => plain();
   assert.deepEqual(exchange().next(undefined), { kind: "challenge", bytes: Buffer.alloc(0) });
   assert.deepEqual(exchange().next(Buffer.from("\0ann\0sécret")), {
     kind: "credentials",
@@ -124,7 +126,7 @@ test("PLAIN takes authorization id, name and password in one response (RFC 4616 
 });
 
 test("LOGIN asks for name and password, and takes the name as an initial response", () => {
-  const exchange = saslMechanisms.get("LOGIN")!();
+  const exchange = loginExchange();
   assert.deepEqual(exchange.next(undefined), { kind: "challenge", bytes: Buffer.from("Username:") });
   assert.deepEqual(exchange.next(Buffer.from("ann")), { kind: "challenge", bytes: Buffer.from("Password:") });
   assert.deepEqual(exchange.next(Buffer.from("secret")), {
@@ -133,17 +135,35 @@ test("LOGIN asks for name and password, and takes the name as an initial respons
     password: "secret",
     authorizationId: "",
   });
-  assert.equal(saslMechanisms.get("LOGIN")!().next(Buffer.from("ann")).kind, "challenge");
+  assert.equal(loginExchange().next(Buffer.from("ann")).kind, "challenge");
 });
+
+const context = { channelBinding: () => Buffer.from("bound") };
+const keys = () => ({ salt: Buffer.from("salt"), iterations: 4096 });
+const everyExchange: readonly (() => SaslExchange)[] = [
+  plain,
+  loginExchange,
+  () => scram(keys, false, context),
+  () => scram(keys, true, context),
+  () => bearer("OAUTHBEARER"),
+  () => bearer("XOAUTH2"),
+];
+const beginnings = [
+  "n,,n=ann,r=nonce",
+  "p=tls-exporter,,n=ann,r=nonce",
+  "c=biws,r=nonce,p=AAAA",
+  "n,a=ann,\x01auth=Bearer x\x01\x01",
+  "user=ann\x01auth=Bearer x\x01\x01",
+].map((text) => Buffer.from(text));
 
 test("no response makes a mechanism throw, and only canonical base64 is decoded", () => {
   const response = fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined });
   fc.assert(
     fc.property(
-      fc.constantFrom("PLAIN", "LOGIN"),
-      fc.array(response, { maxLength: 5 }),
-      (name, responses) => {
-        const exchange = saslMechanisms.get(name)!();
+      fc.constantFrom(...everyExchange),
+      fc.array(fc.oneof(response, fc.constantFrom(...beginnings)), { maxLength: 5 }),
+      (begin, responses) => {
+        const exchange = begin();
         for (const bytes of responses) exchange.next(bytes === undefined ? undefined : Buffer.from(bytes));
       },
     ),

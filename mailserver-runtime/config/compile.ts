@@ -82,6 +82,7 @@ export async function compileSnapshot(input: CompileInput): Promise<Snapshot> {
     refusedSenders: accessList(values.sendAccess, SEND_ACCESS_FILE),
     refusedRecipients: accessList(values.receiveAccess, RECEIVE_ACCESS_FILE),
     dkimKeys: (domain) => dkim.get(domain) ?? dkim.get(canonical(mailDomain, domain)) ?? noKeys,
+    appPasswords: values.appPasswords,
     masters,
     localAliases: new Map<string, Pick<Alias, "targets" | "origin">>(
       values.localAliases.map(({ name, targets, line }) => [

@@ -4,7 +4,9 @@
  * that a request that took a snapshot sees one truth to its end. Look-ups cost the same for ten accounts
  * and for a hundred thousand.
  */
+
 import type { Settings } from "../settings/schema.ts";
+import type { AppPassword } from "./dms/app-passwords.ts";
 
 export interface Snapshot {
   /** Grows by one with each swap. */
@@ -26,6 +28,8 @@ export interface Snapshot {
   readonly refusedRecipients: ReadonlyMap<string, AccessEntry>;
   /** Signing keys of a domain, current first; the key's text is read at use, it never travels in a snapshot's JSON. */
   dkimKeys(domain: string): readonly DkimKey[];
+  /** Further passwords of accounts, each for a device (app-passwords.cf). */
+  readonly appPasswords?: readonly AppPassword[];
   /** Master users by name (dovecot-masters.cf): `user@domain*name` logs in to the user's mail with the master's password. */
   readonly masters?: ReadonlyMap<string, MasterUser>;
   /** Aliases of the machine's own users by lower-case name (postfix-aliases.cf). */

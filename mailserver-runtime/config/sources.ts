@@ -3,6 +3,7 @@ import type { Directories } from "../settings/directories.ts";
 import { mergedSettings } from "../settings/environment.ts";
 import { parseAccess, RECEIVE_ACCESS_FILE, SEND_ACCESS_FILE } from "./dms/access.ts";
 import { ACCOUNTS_FILE, parseAccounts } from "./dms/accounts.ts";
+import { APP_PASSWORDS_FILE, parseAppPasswords } from "./dms/app-passwords.ts";
 import { LOCAL_ALIASES_FILE, parseLocalAliases } from "./dms/local-aliases.ts";
 import { MASTERS_FILE, parseMasters } from "./dms/masters.ts";
 import { KEY_TABLE_FILE, parseKeyTable, parseSigningTable, SIGNING_TABLE_FILE } from "./dms/opendkim.ts";
@@ -24,6 +25,7 @@ export function sourcesOf({ config }: Directories) {
   return {
     accounts: lineSource(config, ACCOUNTS_FILE, parseAccounts),
     quotas: lineSource(config, QUOTAS_FILE, parseQuotas),
+    appPasswords: lineSource(config, APP_PASSWORDS_FILE, parseAppPasswords),
     masters: lineSource(config, MASTERS_FILE, parseMasters),
     virtual: lineSource(config, VIRTUAL_FILE, parseVirtual),
     regexp: lineSource(config, REGEXP_FILE, parseRegexp),
@@ -64,6 +66,7 @@ export const watched = {
   ],
   files: [
     ACCOUNTS_FILE,
+    APP_PASSWORDS_FILE,
     QUOTAS_FILE,
     MASTERS_FILE,
     VIRTUAL_FILE,

@@ -52,7 +52,7 @@ export function capabilities(session: Session): string {
   const names = [...ALWAYS];
   if (session.state === "not-authenticated") {
     // RFC 9051 §7.2.2, §11: without TLS nobody may log in.
-    if (connection.tls) names.push("AUTH=PLAIN", "AUTH=LOGIN");
+    if (connection.tls) names.push(...session.sasl.names(connection).map((name) => `AUTH=${name}`));
     else {
       names.push("LOGINDISABLED");
       if (dependencies.startTls !== false) names.push("STARTTLS");

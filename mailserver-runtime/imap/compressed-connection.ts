@@ -6,7 +6,7 @@
  * any other line; and no request is taken while its forerunners' answers wait to be read.
  */
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from "node:zlib";
-import { type Connection, ConnectionError } from "../net/connection.ts";
+import { type ChannelBindingType, type Connection, ConnectionError } from "../net/connection.ts";
 import { InputBuffer } from "../net/input-buffer.ts";
 import { FatalError } from "./command-reader.ts";
 
@@ -67,8 +67,8 @@ export class CompressedConnection implements Connection {
   get tls(): Connection["tls"] {
     return this.#carrier.tls;
   }
-  channelBinding(): Buffer | undefined {
-    return this.#carrier.channelBinding();
+  channelBinding(type: ChannelBindingType): Buffer | undefined {
+    return this.#carrier.channelBinding(type);
   }
   get closed(): boolean {
     return this.#ending || this.#carrier.closed;

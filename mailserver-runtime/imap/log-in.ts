@@ -5,7 +5,7 @@
  * line it leaves in the log has the fields a ban reads: event, service, client, username.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LoginResult } from "../auth/authenticator.ts";
+import type { Claim, LoginResult } from "../auth/authenticator.ts";
 import { StoreError } from "../store/mail-store.ts";
 import { UserMailboxes } from "./access/user-mailboxes.ts";
 import { capabilities } from "./capabilities.ts";
@@ -22,21 +22,25 @@ const REFUSALS: Record<Extract<LoginResult, { ok: false }>["reason"], Completion
 /** Without TLS no credentials are taken, and none should be sent (RFC 5530 PRIVACYREQUIRED). */
 export const privacyRequired = no("Passwords travel only through TLS here.", "PRIVACYREQUIRED");
 
-export async function logIn(session: Session, username: string, password: string): Promise<Completion> {
-  const { connection, dependencies, limits } = session;
-  if (!connection.tls) return privacyRequired;
-  const { remote } = connection;
-  const result = await dependencies.authenticator.verify({
-    username,
-    password,
+/** Whether the client is who it says, and what the log is told of it. */
+export async function verify(session: Session, credentials: Claim): Promise<LoginResult> {
+  const { remote } = session.connection;
+  const result = await session.dependencies.authenticator.verify({
+    ...credentials,
     service: "imap",
     client: remote,
   });
+  const { username } = credentials;
+  const line = { service: "imap", client: remote.address, username };
+  if (result.ok) session.log.info({ event: "login", ...line }, "logged in");
+  else session.log.warn({ event: "login-failed", ...line, reason: result.reason }, "login failed");
+  return result;
+}
+
+/** Opens the account of a good login, or answers a bad one. */
+export async function logIn(session: Session, result: LoginResult): Promise<Completion> {
+  const { dependencies, limits } = session;
   if (!result.ok) {
-    session.log.warn(
-      { event: "login-failed", service: "imap", client: remote.address, username, reason: result.reason },
-      "login failed",
-    );
     if (result.reason !== "temporary") {
       await sleep(limits.failedLoginDelay * 2 ** session.failedLogins);
       session.failedLogins += 1;
@@ -54,6 +58,5 @@ export async function logIn(session: Session, username: string, password: string
   session.state = "authenticated";
   session.failedLogins = 0;
   session.log = session.log.child({ account: result.account });
-  session.log.info({ event: "login", service: "imap", client: remote.address, username }, "logged in");
   return ok("Logged in.", `CAPABILITY ${capabilities(session)}`);
 }

@@ -5,6 +5,7 @@
  * `command-reader.ts`, and the loop around both in `serve.ts`.
  */
 import type { Authenticator } from "../auth/authenticator.ts";
+import { passwordOffer, type SaslOffer } from "../auth/sasl-offer.ts";
 import type { Offend } from "../ban/offence.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
@@ -26,6 +27,8 @@ export type State = "not-authenticated" | "authenticated" | "selected" | "logout
 export interface ImapDependencies {
   readonly store: MailStore;
   readonly authenticator: Authenticator;
+  /** SASL mechanisms beside passwords; without it PLAIN and LOGIN. */
+  readonly sasl?: SaslOffer;
   /** The server's name, in the greeting. */
   readonly hostname: string;
   readonly log: Log;
@@ -103,6 +106,11 @@ export class Session {
     this.out.speakThrough(connection);
     this.wire.speakThrough(connection);
     this.compressed = connection;
+  }
+
+  /** SASL mechanisms that may be used. */
+  get sasl(): SaslOffer {
+    return this.dependencies.sasl ?? passwordOffer;
   }
 
   /** How long to wait for the client's next bytes now. */

@@ -22,6 +22,8 @@ export class ConnectionError extends Error {
   }
 }
 
+export type ChannelBindingType = "tls-exporter" | "tls-server-end-point";
+
 export interface Connection {
   readonly id: string;
   readonly remote: { readonly address: string; readonly port: number };
@@ -30,8 +32,11 @@ export interface Connection {
   readonly tls:
     | { readonly protocol: string; readonly cipher: string; readonly servername: string | undefined }
     | undefined;
-  /** RFC 9266 tls-exporter binding for SCRAM-PLUS; undefined without TLS 1.3. */
-  channelBinding(): Buffer | undefined;
+  /**
+   * What SCRAM-PLUS binds a login to: tls-exporter (RFC 9266), undefined without TLS 1.3; or the hash of our
+   * certificate, tls-server-end-point (RFC 5929 §4.1), undefined without TLS or where it has no single hash.
+   */
+  channelBinding(type: ChannelBindingType): Buffer | undefined;
   /** Bytes that have arrived and have not been asked for; used to see pipelining and early talkers. */
   buffered(): number;
   /**

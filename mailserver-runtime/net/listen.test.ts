@@ -166,7 +166,7 @@ test("implicit TLS begins at once, chooses the certificate by SNI and binds the 
     t,
     async (connection) => {
       connection.write(`${connection.tls?.protocol} ${connection.tls?.servername} `);
-      connection.write(connection.channelBinding()!.toString("hex"));
+      connection.write(connection.channelBinding("tls-exporter")!.toString("hex"));
       await connection.drained(1000);
     },
     { protocol: "imaps" },

@@ -10,7 +10,14 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { type TLSSocket, TLSSocket as TlsSocket } from "node:tls";
 import { normalAddress } from "./address.ts";
-import { type Connection, type ConnectionEnd, ConnectionError, type TlsContexts } from "./connection.ts";
+import { certificateHash } from "./certificate-hash.ts";
+import {
+  type ChannelBindingType,
+  type Connection,
+  type ConnectionEnd,
+  ConnectionError,
+  type TlsContexts,
+} from "./connection.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import type { Endpoint } from "./proxy-protocol.ts";
 
@@ -108,9 +115,11 @@ export class SocketConnection implements Connection {
   buffered(): number {
     return this.#input.length;
   }
-  channelBinding(): Buffer | undefined {
-    if (this.tls?.protocol !== "TLSv1.3") return undefined;
+  channelBinding(type: ChannelBindingType): Buffer | undefined {
+    if (this.tls === undefined) return undefined;
     const socket = this.#socket as TLSSocket;
+    if (type === "tls-server-end-point") return certificateHash(socket.getX509Certificate());
+    if (this.tls.protocol !== "TLSv1.3") return undefined;
     return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0));
   }
 

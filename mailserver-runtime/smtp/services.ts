@@ -1,5 +1,6 @@
 /** What an SMTP session asks of the other rooms. Everything comes in from outside, so that a test gives what it wants. */
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { SaslOffer } from "../auth/sasl-offer.ts";
 import type { Offend } from "../ban/offence.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { InboundFilter, Signer } from "../filter/pipeline.ts";
@@ -24,6 +25,8 @@ export interface SmtpServices {
   readonly signer?: Signer;
   /** Needed for submission. */
   readonly authenticator?: Authenticator;
+  /** SASL mechanisms beside passwords; without it PLAIN and LOGIN. */
+  readonly sasl?: SaslOffer;
   /** Whether STARTTLS is offered. */
   readonly offersTls: boolean;
   /**

@@ -7,7 +7,7 @@
  * to the client), which costs a guesser more than us.
  */
 import { Worker } from "node:worker_threads";
-import { UnsupportedScheme } from "./schemes.ts";
+import { type NewScheme, UnsupportedScheme } from "./schemes.ts";
 
 /** Too many passwords wait to be checked; the caller answers 454 4.7.0 or NO [UNAVAILABLE]. */
 export class PasswordHashingBusy extends Error {
@@ -19,7 +19,7 @@ const QUEUE_LIMIT = 512;
 const IDLE_MS = 60_000;
 
 type Task =
-  | { readonly kind: "hash"; readonly text: string }
+  | { readonly kind: "hash"; readonly text: string; readonly scheme: NewScheme }
   | { readonly kind: "verify"; readonly text: string; readonly stored: string };
 /** What the thread answers; errors travel as their kind and text. */
 export type ThreadAnswer =
@@ -39,12 +39,12 @@ let lastId = 0;
 const waiting = new Map<number, Waiting>();
 
 /**
- * `{SHA512-CRYPT}…` of a password.
+ * `{SHA512-CRYPT}…` of a password, or `{SCRAM-SHA-256}…` where that is asked for.
  *
  * @throws {PasswordHashingBusy | RangeError}
  */
-export async function hashPassword(text: string): Promise<string> {
-  return (await run({ kind: "hash", text })) as string;
+export async function hashPassword(text: string, scheme: NewScheme = "SHA512-CRYPT"): Promise<string> {
+  return (await run({ kind: "hash", text, scheme })) as string;
 }
 
 /**

@@ -1,12 +1,13 @@
 /**
  * The password schemes of Dovecot's `{SCHEME}hash` that this server checks itself, as one table.
  *
- * Checked here: SHA512-CRYPT, SHA256-CRYPT, CRYPT (which names its method by `$5$` or `$6$`), SSHA512,
+ * Checked here: SCRAM-SHA-256, SHA512-CRYPT, SHA256-CRYPT, CRYPT (which names its method by `$5$` or `$6$`), SSHA512,
  * SSHA256, SHA512, SHA256 and PLAIN. Not checked, and refused by name: BLF-CRYPT, ARGON2I(D) (no library
  * for them is among the dependencies), MD5 and DES schemes (broken; set a new password). Everything here is
  * synchronous and may take milliseconds: `pool.ts` calls it from its thread.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hasScramKeys, makeScramKeys, parseScramKeys, SCRAM_SCHEME } from "../scram.ts";
 import { MAX_PASSWORD_BYTES, shaCrypt } from "./sha-crypt.ts";
 
 /** A stored hash that cannot be checked; the message names the scheme and the way out, never the hash. */
@@ -37,6 +38,16 @@ const schemes: Readonly<Record<string, Scheme>> = {
   SSHA256: salted("sha256", 32),
   SHA512: salted("sha512", 64),
   SHA256: salted("sha256", 32),
+  [SCRAM_SCHEME]: {
+    matches(password, stored) {
+      const keys = parseScramKeys(stored);
+      if (!keys)
+        throw new UnsupportedScheme(
+          `there are no iterations, salt and keys behind {${SCRAM_SCHEME}}; set a new password with \`setup email update\``,
+        );
+      return hasScramKeys(password, keys);
+    },
+  },
   PLAIN: { matches: (password, stored) => equal(password, Buffer.from(stored)) },
 };
 
@@ -79,15 +90,24 @@ export function checkPassword(text: string, stored: string): boolean {
   return schemes[scheme.replace(/\.(B64|BASE64|HEX)$/, "")]!.matches(password, value);
 }
 
+/** Schemes a new password can be kept in. */
+export type NewScheme = "SHA512-CRYPT" | typeof SCRAM_SCHEME;
+
 /**
- * `{SHA512-CRYPT}$6$…` of a password with a fresh salt, as `doveadm pw -s SHA512-CRYPT` writes it.
+ * `{SHA512-CRYPT}$6$…` of a password with a fresh salt, as `doveadm pw -s SHA512-CRYPT` writes it, or keys for SCRAM.
  *
  * @throws {RangeError} when the password is longer than MAX_PASSWORD_BYTES
  */
-export function makeHash(text: string): string {
+export function makeHash(text: string, scheme: NewScheme = "SHA512-CRYPT"): string {
+  const password = Buffer.from(text);
+  if (scheme === SCRAM_SCHEME) {
+    if (password.length > MAX_PASSWORD_BYTES)
+      throw new RangeError(`a password has at most ${MAX_PASSWORD_BYTES} bytes`);
+    return `{${SCRAM_SCHEME}}${makeScramKeys(password)}`;
+  }
   // 12 random bytes are 16 characters of base64, whose alphabet differs from crypt's in one character.
   const salt = randomBytes(12).toString("base64").replaceAll("+", ".");
-  return `{SHA512-CRYPT}${shaCrypt(Buffer.from(text), `$6$${salt}`)}`;
+  return `{SHA512-CRYPT}${shaCrypt(password, `$6$${salt}`)}`;
 }
 
 /** Digest and salt in base64 or hex, as Dovecot's SSHA schemes store them; an empty salt is the unsalted scheme. */

@@ -9,7 +9,8 @@ parentPort?.on("message", (task: ThreadTask) => {
 
 function perform(task: ThreadTask): ThreadAnswer {
   try {
-    const value = task.kind === "hash" ? makeHash(task.text) : checkPassword(task.text, task.stored);
+    const value =
+      task.kind === "hash" ? makeHash(task.text, task.scheme) : checkPassword(task.text, task.stored);
     return { id: task.id, value };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,5 @@
 /** `setup email`: accounts in postfix-accounts.cf, and what hangs on them. */
 import { declaredAccount, setupAccount } from "../../admin/setup-owned.ts";
-import { hashPassword } from "../../auth/password/password.ts";
 import { mailAddress } from "../../config/address.ts";
 import { ACCOUNTS_FILE, parseAccounts } from "../../config/dms/accounts.ts";
 import { appendLine, changeLines } from "../../config/dms/edit.ts";
@@ -10,6 +9,7 @@ import { readStackObject, removeStackObject, writeStackObject } from "../../conf
 import { CommandError } from "../command.ts";
 import { removeRecipients } from "./alias.ts";
 import { listAccounts } from "./email-list.ts";
+import { newHash } from "./new-hash.ts";
 import { restrictAccess } from "./restrict.ts";
 import { refuseStackOwned, type SetupSession } from "./session.ts";
 import { type SetupCommand, usageError } from "./table.ts";
@@ -23,7 +23,7 @@ const add: SetupCommand = {
     const { config } = session.directories;
     // Before the password is asked for: nobody likes to type one in vain.
     await refuseTaken(session, address);
-    const hash = await hashPassword(await session.password(given));
+    const hash = await newHash(session, await session.password(given));
     await session.locked(async () => {
       await refuseTaken(session, address);
       await session.edit(ACCOUNTS_FILE, appendLine(`${address}|${hash}`));
@@ -42,7 +42,7 @@ const update: SetupCommand = {
     const address = accountAddress(this, session, text);
     const { config } = session.directories;
     await refuseMissing(session, address);
-    const hash = await hashPassword(await session.password(given));
+    const hash = await newHash(session, await session.password(given));
     await session.locked(async () => {
       // A password is its user's, whoever declares the mailbox.
       const object = await readStackObject(config, "mailboxes", address);

@@ -1,8 +1,8 @@
 /** `setup dovecot-master`: users who may open every mailbox, dovecot-masters.cf. */
-import { hashPassword } from "../../auth/password/password.ts";
 import { appendLine, changeLines } from "../../config/dms/edit.ts";
 import { MASTERS_FILE, type MasterLine, parseMasters } from "../../config/dms/masters.ts";
 import { CommandError } from "../command.ts";
+import { newHash } from "./new-hash.ts";
 import type { SetupSession } from "./session.ts";
 import { type SetupCommand, usageError } from "./table.ts";
 
@@ -13,7 +13,7 @@ const add: SetupCommand = {
   async run(session, [text, given]) {
     const name = masterName(this, text);
     if ((await find(session, name)) !== undefined) throw new CommandError(`'${name}' already exists`);
-    const hash = await hashPassword(await session.password(given));
+    const hash = await newHash(session, await session.password(given));
     await session.locked(async () => {
       if ((await find(session, name)) !== undefined) throw new CommandError(`'${name}' already exists`);
       await session.edit(MASTERS_FILE, appendLine(`${name}|${hash}`));
@@ -28,7 +28,7 @@ const update: SetupCommand = {
   async run(session, [text, given]) {
     const name = masterName(this, text);
     await existing(session, name);
-    const hash = await hashPassword(await session.password(given));
+    const hash = await newHash(session, await session.password(given));
     await session.locked(async () => {
       const { line } = await existing(session, name);
       await session.edit(MASTERS_FILE, changeLines(new Map([[line, `${name}|${hash}`]])));

@@ -15,6 +15,7 @@ import { LockHeld } from "../../config/lock.ts";
 import { BrokenStackFile } from "../../config/stack/files.ts";
 import { type CommandContext, CommandError } from "../command.ts";
 import { aliasCommands } from "./alias.ts";
+import { appPasswordCommands } from "./app-password.ts";
 import { debugCommands } from "./debug.ts";
 import { configCommands } from "./dkim.ts";
 import { emailCommands } from "./email.ts";
@@ -31,6 +32,7 @@ export const setupCommands: readonly SetupCommand[] = [
   ...aliasCommands,
   ...quotaCommands,
   ...masterCommands,
+  ...appPasswordCommands,
   ...configCommands,
   ...relayCommands,
   ...fail2banCommands,

@@ -1,5 +1,5 @@
-import { decodeSaslResponse, saslMechanisms } from "../../auth/sasl.ts";
-import { logIn, privacyRequired } from "../log-in.ts";
+import { converse, decodeSaslResponse } from "../../auth/sasl.ts";
+import { logIn, privacyRequired, verify } from "../log-in.ts";
 import { bad, type Completion, command, no } from "./command.ts";
 
 /** Base64 of a SASL message at most. */
@@ -21,31 +21,36 @@ export const authenticate = command({
     return { mechanism, initial };
   },
   async run(session, { mechanism, initial }): Promise<Completion> {
-    if (!session.connection.tls) return privacyRequired;
-    const exchange = saslMechanisms.get(mechanism)?.();
+    const { connection, wire } = session;
+    if (!connection.tls) return privacyRequired;
+    const exchange = session.sasl.begin(mechanism, connection);
     if (!exchange) return no("That mechanism is not offered here.", "CANNOT");
-    let response: Buffer | undefined;
-    if (initial !== undefined) {
-      response = decodeSaslResponse(initial);
-      if (!response) return bad("That is not base64.");
-    }
-    for (;;) {
-      const step = exchange.next(response);
-      if (step.kind === "malformed") return bad("That is no complete login.");
-      if (step.kind === "credentials") {
-        const { username, password, authorizationId } = step;
+    const response = initial === undefined ? undefined : decodeSaslResponse(initial);
+    if (initial !== undefined && !response) return bad("That is not base64.");
+    let completion: Completion | undefined;
+    const outcome = await converse(exchange, response, {
+      async challenge(bytes) {
+        const text = (await wire.continuation(bytes.toString("base64"), MAX_RESPONSE)).toString("latin1");
+        return text === "*" ? "cancelled" : (decodeSaslResponse(text) ?? "not-base64");
+      },
+      verify: async (credentials) => {
+        const { username, authorizationId } = credentials;
         // Acting for somebody else is written user*master; an authorization id may only repeat the name.
         if (authorizationId !== "" && authorizationId.toLowerCase() !== username.toLowerCase()) {
-          return no("Log in as the account itself.", "AUTHORIZATIONFAILED");
+          completion = no("Log in as the account itself.", "AUTHORIZATIONFAILED");
+          return { ok: false, reason: "disabled" };
         }
-        return logIn(session, username, password);
-      }
-      const challenge = step.bytes.toString("base64");
-      const line = await session.wire.continuation(challenge, MAX_RESPONSE);
-      const text = line.toString("latin1");
-      if (text === "*") return bad("Cancelled.");
-      response = decodeSaslResponse(text);
-      if (!response) return bad("That is not base64.");
-    }
+        return verify(session, credentials);
+      },
+    });
+    if (typeof outcome === "string") return bad(ENDINGS[outcome]);
+    return completion ?? logIn(session, outcome);
   },
 });
+
+/** How an exchange ends without a login. */
+const ENDINGS = {
+  malformed: "That is no complete login.",
+  cancelled: "Cancelled.",
+  "not-base64": "That is not base64.",
+} as const;

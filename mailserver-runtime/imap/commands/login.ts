@@ -1,5 +1,5 @@
 import type { Cursor } from "../grammar/cursor.ts";
-import { logIn } from "../log-in.ts";
+import { logIn, privacyRequired, verify } from "../log-in.ts";
 import { command } from "./command.ts";
 
 const utf8 = (cursor: Cursor) => cursor.astring().toString("utf8");
@@ -17,6 +17,7 @@ export const login = command({
     return { username, password };
   },
   async run(session, { username, password }) {
-    return logIn(session, username, password);
+    if (!session.connection.tls) return privacyRequired;
+    return logIn(session, await verify(session, { username, password }));
   },
 });

@@ -1,5 +1,6 @@
 /** AUTH (RFC 4954): only at submission, only inside TLS. */
-import { decodeSaslResponse, saslMechanisms } from "../../auth/sasl.ts";
+import { converse, decodeSaslResponse } from "../../auth/sasl.ts";
+import { passwordOffer } from "../../auth/sasl-offer.ts";
 import { canonicalAddress } from "../../message/address.ts";
 import type { Command } from "../command.ts";
 import { closing, type Reply, replies } from "../reply.ts";
@@ -19,35 +20,37 @@ export const auth: Command = {
     if (session.transaction !== undefined) return replies.authInTransaction;
     const [name = "", initial, extra] = argument.split(" ");
     if (extra !== undefined) return replies.syntax;
-    const begin = saslMechanisms.get(name.toUpperCase());
-    if (begin === undefined) return replies.unknownMechanism;
-    const exchange = begin();
-    let response = initial === undefined ? undefined : decodeSaslResponse(initial);
+    const { connection, services } = session;
+    const exchange = (services.sasl ?? passwordOffer).begin(name.toUpperCase(), connection);
+    if (exchange === undefined) return replies.unknownMechanism;
+    const response = initial === undefined ? undefined : decodeSaslResponse(initial);
     if (initial !== undefined && response === undefined) return replies.badBase64;
-    for (;;) {
-      const step = exchange.next(response);
-      if (step.kind === "malformed") return failed(session, replies.badCredentials);
-      if (step.kind === "challenge") {
-        session.connection.write(`334 ${step.bytes.toString("base64")}\r\n`);
+    let bareLineFeed = false;
+    const outcome = await converse(exchange, response, {
+      async challenge(bytes) {
+        connection.write(`334 ${bytes.toString("base64")}\r\n`);
         const { authLine, commandMs } = session.limits;
-        const line = await session.connection.readLine(authLine, commandMs, { bareLf: true });
-        if (session.connection.lineEndedBare) return replies.bareLineFeed;
+        const line = await connection.readLine(authLine, commandMs, { bareLf: true });
+        bareLineFeed = connection.lineEndedBare;
+        if (bareLineFeed) return "not-base64";
         const text = line.toString("latin1");
-        if (text === "*") return replies.authAborted;
+        if (text === "*") return "cancelled";
         // An empty line is an empty response here; "=" stands for it only with the command (RFC 4954 §4).
-        response = text === "" ? Buffer.alloc(0) : decodeSaslResponse(text);
-        if (response === undefined) return replies.badBase64;
-        continue;
-      }
-      const { username, password, authorizationId } = step;
-      if (authorizationId !== "" && canonicalAddress(authorizationId) !== canonicalAddress(username))
-        return failed(session, replies.badCredentials);
-      const client = session.connection.remote;
-      const result = await authenticator.verify({ username, password, service: "smtp", client });
-      if (!result.ok) return failed(session, refusals[result.reason]);
-      session.account = result.account;
-      return replies.authenticated;
-    }
+        return text === "" ? Buffer.alloc(0) : (decodeSaslResponse(text) ?? "not-base64");
+      },
+      async verify({ authorizationId, ...claim }) {
+        if (authorizationId !== "" && canonicalAddress(authorizationId) !== canonicalAddress(claim.username))
+          return { ok: false, reason: "credentials" };
+        return authenticator.verify({ ...claim, service: "smtp", client: connection.remote });
+      },
+    });
+    if (bareLineFeed) return replies.bareLineFeed;
+    if (outcome === "cancelled") return replies.authAborted;
+    if (outcome === "not-base64") return replies.badBase64;
+    if (outcome === "malformed") return failed(session, replies.badCredentials);
+    if (!outcome.ok) return failed(session, refusals[outcome.reason]);
+    session.account = outcome.account;
+    return replies.authenticated;
   },
 };
 

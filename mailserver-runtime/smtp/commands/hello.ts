@@ -4,7 +4,7 @@
  * Not offered: BINARYMIME, because a next hop without it could only be served by a conversion that breaks
  * DKIM; MT-PRIORITY and DELIVERBY, because hardly any next hop keeps what they promise.
  */
-import { saslMechanisms } from "../../auth/sasl.ts";
+import { passwordOffer } from "../../auth/sasl-offer.ts";
 import { isHelloName } from "../grammar.ts";
 import { type Reply, replies, reply } from "../reply.ts";
 import type { Session } from "../session.ts";
@@ -36,6 +36,6 @@ export async function extendedHello(session: Session, argument: string): Promise
   ];
   if (session.services.offersTls && !secure) lines.push("STARTTLS");
   if (session.mode === "submission" && secure && session.account === undefined)
-    lines.push(`AUTH ${[...saslMechanisms.keys()].join(" ")}`);
+    lines.push(`AUTH ${(session.services.sasl ?? passwordOffer).names(session.connection).join(" ")}`);
   return reply(250, undefined, ...lines);
 }
