@@ -232,12 +232,16 @@ export const operations = {
   },
   /** The way of an address: every step with the file and line it comes from, in words; a line each. */
   explain: {
-    request: z.strictObject({ address: z.string().min(1).max(1000) }),
+    request: z.strictObject({
+      address: z.string().min(1).max(1000),
+      /** The reverse-path; "" is the null one. */
+      from: z.string().max(1000).optional(),
+    }),
     answer: z.strictObject({ lines: z.array(z.string()) }),
   },
   /**
-   * The way of the messages that a Message-ID, a queue id, a sender or a recipient names, from the newest log lines;
-   * empty when the log does not know any.
+   * The way of the messages that a Message-ID, a queue id, a sender or a recipient names, from the log and its rotated
+   * files; empty when they do not know any. `lines` are the same for a person to read.
    */
   trace: {
     request: z.strictObject({ about: z.string().min(1).max(998) }),
@@ -250,6 +254,7 @@ export const operations = {
           fields: z.record(z.string(), z.unknown()),
         }),
       ),
+      lines: z.array(z.string()),
     }),
   },
   /** Who is banned, and what each jail has counted since the start. */

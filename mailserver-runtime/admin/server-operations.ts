@@ -1,8 +1,12 @@
 /** What one asks of the server as a whole; where none runs, the files answer as far as they can. */
+import { existsSync } from "node:fs";
 import { openConfiguration } from "../config/configuration.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { silentLog } from "../net/log.ts";
+import { relaysOf } from "../queue/declared-relays.ts";
 import { explain } from "../routing/explain.ts";
+import { loadSrsSecrets, type Srs } from "../routing/srs.ts";
+import { srsBySettings } from "../routing/srs-settings.ts";
 import { type AdminContext, type LiveServer, OperationError, type Performers } from "./context.ts";
 import { machineId } from "./machine-id.ts";
 
@@ -43,9 +47,11 @@ export const serverOperations: Performers<
   },
   explain: {
     effect: "reads",
-    perform: async ({ address }, context) => ({
-      lines: [...explain(await currentSnapshot(context), address)],
-    }),
+    async perform({ address, from }, context) {
+      const snapshot = await currentSnapshot(context);
+      const options = { from, srs: await srsOf(context, snapshot), relayOf: relaysOf(snapshot) };
+      return { lines: [...explain(snapshot, address, options)] };
+    },
   },
   "queue.list": {
     effect: "reads",
@@ -86,6 +92,13 @@ function server({ live, directories }: AdminContext, what: string): LiveServer {
     "not-running",
     `no server runs on ${directories.run}, so there is none to ${what}`,
   );
+}
+
+/** Undefined where no server has ever run, so that no secret is there yet. */
+async function srsOf({ directories }: AdminContext, snapshot: Snapshot): Promise<Srs | undefined> {
+  const file = `${directories.state}/srs-secrets`;
+  const kept = existsSync(file) ? await loadSrsSecrets(file) : [];
+  return kept.length + snapshot.settings.srs.secrets.length === 0 ? undefined : srsBySettings(kept)(snapshot);
 }
 
 async function currentSnapshot({ live, directories }: AdminContext): Promise<Snapshot> {

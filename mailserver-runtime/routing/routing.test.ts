@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Snapshot } from "../config/snapshot.ts";
+import { relaysOf } from "../queue/declared-relays.ts";
 import { senderRefusal } from "./access.ts";
 import { explain } from "./explain.ts";
 import type { Route } from "./route.ts";
 import { MAX_HOPS, routeRecipient } from "./routing.ts";
 import { type Declared, snapshotOf } from "./snapshot-for-tests.ts";
+import { createSrs } from "./srs.ts";
 import { MAX_ROUTES } from "./walk.ts";
 
 /** `account`, `account+detail`, `→ address` (forwarded), `relay address`, or `code status`. */
@@ -264,6 +266,36 @@ test("explain names file and line of every step and what is left out", () => {
   assert.match(lines, /= left out: 550 5\.2\.1/);
   assert.match(explain(snapshotOf(house), "nobody@example.org").join("\n"), /= refused: 550 5\.1\.1/);
   assert.match(explain(snapshotOf(house), "x@remote.example").join("\n"), /not hosted here/);
+});
+
+test("explain tells the access lists, the relay, the rewritten sender, copies and the backup, each with its line", () => {
+  const snapshot = snapshotOf({
+    ...house,
+    refusedSenders: ["spam@remote.example"],
+    refusedRecipients: ["bob@example.org"],
+    relay: { host: "relay.example", port: 587, user: "u", password: "secret-word" },
+    copies: [{ recipient: "away@example.org", to: "ann@example.org" }],
+    backup: [{ domain: "other.example" }],
+  });
+  const srs = createSrs({ secrets: ["x"], domain: "example.org", isOurs: () => false });
+  const told = (address: string, from?: string) =>
+    explain(snapshot, address, { from, srs, relayOf: relaysOf(snapshot) }).join("\n");
+  const forward = told("away@example.org", "eve@remote.example");
+  assert.match(forward, /SRS +eve@remote\.example → SRS0=\w+=\w+=remote\.example=eve@example\.org/);
+  assert.match(
+    forward,
+    /by relay +relay\.example:587 \(TLS starttls, logs in as u\) +\(environment RELAY_HOST/,
+  );
+  assert.match(forward, /copy +ann@example\.org \(by its recipient\) +\(stack\/settings\.json:1/);
+  assert.ok(!forward.includes("secret-word"));
+  assert.match(
+    told("ann@example.org", "spam@remote.example"),
+    /sender +spam@remote\.example is refused: 554 5\.7\.1 .*\(postfix-send-access\.cf:1, setup\)/,
+  );
+  assert.match(told("bob@example.org"), /access list .*refused to everybody +\(postfix-receive-access\.cf:1/);
+  assert.match(told("x@other.example"), /backup MX[\s\S]*kept for x@other\.example .*30 days/);
+  const rewritten = srs.forward("eve@remote.example");
+  assert.match(told(rewritten), /SRS .* → eve@remote\.example[\s\S]*= forwarded to eve@remote\.example/);
 });
 
 test("routing never throws, and answers ways or one refusal, whatever the aliases and the address are", () => {

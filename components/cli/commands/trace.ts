@@ -1,7 +1,6 @@
 /** `mailkeep trace`: one message's whole way through the server, from its log, across queue ids. */
 import type { Command } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { logLine } from "../local/log-line.ts";
 import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
 export const trace: Command = {
@@ -14,15 +13,18 @@ export const trace: Command = {
     const about = words[0]!;
     const stack = await deployedStack(stackNamed(options));
     try {
-      const { events } = await stack.host.perform("trace", { about }, { deadline: Date.now() + 30_000 });
+      const { events, lines } = await stack.host.perform(
+        "trace",
+        { about },
+        { deadline: Date.now() + 60_000 },
+      );
       if (events.length === 0) {
-        process.stderr.write(`The newest log lines know nothing of ${about}.\n`);
+        process.stderr.write(`The log knows nothing of ${about}.\n`);
         return 1;
       }
-      for (const { at, event, fields } of events) {
-        const line = JSON.stringify({ time: at, event, ...fields });
-        process.stdout.write(`${options.json ? line : logLine(line)}\n`);
-      }
+      const json = () =>
+        events.map(({ at, event, fields }) => JSON.stringify({ time: at, event, ...fields }));
+      process.stdout.write(`${(options.json ? json() : lines).join("\n")}\n`);
       return 0;
     } finally {
       await stack.host.close();

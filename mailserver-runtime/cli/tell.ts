@@ -1,0 +1,56 @@
+/**
+ * `explain` and `trace` where the server runs: asked of the running server, or answered from its files where none does.
+ * The same as the stack's commands of these names, for a container that no stack declared.
+ */
+import { parseArgs } from "node:util";
+import { connectAdmin } from "../admin/client.ts";
+import { answerLine, type OperationAnswer, type OperationName } from "../admin/contract.ts";
+import { type CommandContext, CommandError } from "./command.ts";
+
+/** `explain <address> [--from <sender>]` */
+export async function explainCommand(context: CommandContext, args: readonly string[]): Promise<number> {
+  const { values, positionals } = parsed(args, { from: { type: "string" } });
+  const [address] = positionals;
+  if (address === undefined || positionals.length > 1)
+    throw new CommandError("usage: explain <address> [--from <sender>]");
+  const { lines } = await ask(context, "explain", { address, ...values });
+  context.out(lines.join("\n"));
+  return 0;
+}
+
+/** `trace <message-id | id | sender | recipient>` */
+export async function traceCommand(context: CommandContext, args: readonly string[]): Promise<number> {
+  const { positionals } = parsed(args, {});
+  const [about] = positionals;
+  if (about === undefined || positionals.length > 1)
+    throw new CommandError("usage: trace <message-id | queue id | sender | recipient>");
+  const { lines } = await ask(context, "trace", { about });
+  if (lines.length === 0) throw new CommandError(`The log knows nothing of ${about}.`);
+  context.out(lines.join("\n"));
+  return 0;
+}
+
+function parsed(args: readonly string[], options: Readonly<Record<string, { type: "string" }>>) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new CommandError((error as Error).message);
+  }
+}
+
+async function ask<N extends OperationName>(
+  { directories, version }: CommandContext,
+  operation: N,
+  request: object,
+): Promise<OperationAnswer<N>> {
+  const line = JSON.stringify({ operation, request });
+  const client = await connectAdmin(directories.run);
+  const text =
+    client === undefined
+      ? await (await import("../admin/answer.ts")).answerText(line, { directories, version })
+      : await client.ask(line);
+  client?.close();
+  const answer = answerLine.parse(JSON.parse(text));
+  if (!answer.ok) throw new CommandError(answer.message);
+  return answer.answer as OperationAnswer<N>;
+}
