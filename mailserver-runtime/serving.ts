@@ -6,6 +6,7 @@
  */
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
+import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
 import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
 import { openClassifier } from "./filter/bayes/classifier.ts";
 import { createInboundFilter } from "./filter/inbound-filter.ts";
@@ -57,6 +58,11 @@ export async function openServing(
   await clearSpool(spool.directory);
   const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
   const rules = await loadRules(`${directories.config}/spamassassin-rules.cf`, log);
+  const dmarc = openDmarcCounter({
+    directory: `${directories.state}/dmarc-report`,
+    enabled: () => settings().reports.dmarc,
+    log,
+  });
   const offersTls = tls.status().length > 0;
 
   const services: SmtpServices = {
@@ -73,6 +79,7 @@ export async function openServing(
       policy: () => settings().filter,
       classifier,
       rules: () => rules,
+      observers: [dmarc.observe],
       log,
     }),
     signer: createSigner(snapshot, log),
@@ -113,6 +120,9 @@ export async function openServing(
       imaps: imap,
     },
     refusals: { smtp: connectionRefusal },
-    close: () => classifier.close(),
+    async close() {
+      await classifier.close();
+      await dmarc.close();
+    },
   };
 }

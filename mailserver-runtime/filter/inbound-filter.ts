@@ -6,7 +6,7 @@
 import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { Classifier } from "./bayes/classifier.ts";
-import type { Advice, Check, CheckResult } from "./check.ts";
+import type { Advice, Check, CheckResult, Facts } from "./check.ts";
 import { arcCheck } from "./checks/arc.ts";
 import { attachmentsCheck } from "./checks/attachments.ts";
 import { bayesCheck } from "./checks/bayes.ts";
@@ -58,7 +58,11 @@ export interface InboundFilterOptions {
   readonly rules?: () => RuleFile;
   /** The thresholds of now; default DMS's. */
   readonly policy?: () => FilterPolicy;
+  readonly observers?: readonly Observer[];
 }
+
+/** Sees each message with its facts and its verdict; what it does, and how it fails, changes neither. */
+export type Observer = (message: InboundMessage, facts: Facts, verdict: Verdict) => Promise<void>;
 
 export function createInboundFilter(options: InboundFilterOptions): InboundFilter {
   const active = [
@@ -80,7 +84,12 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
           return { check, ...outcome };
         }),
       );
-      return verdict(results, times, options.policy?.() ?? standardPolicy);
+      const found = verdict(results, times, options.policy?.() ?? standardPolicy);
+      for (const observe of options.observers ?? [])
+        await observe(message, facts, found).catch((error: unknown) =>
+          options.log.error({ event: "observer-failed", error: String(error) }),
+        );
+      return found;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** The daily reports that this server sends about others; open once in a server. */
 import type { Snapshot } from "../config/snapshot.ts";
+import { startDmarcReports } from "../dmarc-report/dmarc-report.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import { createSigner } from "../filter/signer.ts";
 import type { Log } from "../net/log.ts";
@@ -37,5 +38,12 @@ export function openSentReports(options: SentReportsOptions): SentReports {
     enabled: () => snapshot().settings.reports.tls,
     log,
   });
-  return { onTls: tls.record, close: () => tls.close() };
+  const dmarc = startDmarcReports({
+    directory: `${directory}/dmarc-report`,
+    resolver,
+    post,
+    enabled: () => snapshot().settings.reports.dmarc,
+    log,
+  });
+  return { onTls: tls.record, close: async () => void (await Promise.all([tls.close(), dmarc.close()])) };
 }

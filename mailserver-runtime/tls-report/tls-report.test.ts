@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:https";
@@ -9,7 +8,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { toMailauthResolver } from "../dns/mailauth-resolver.ts";
-import { dkimSignatures } from "../filter/dkim/sign.ts";
 import { mailauth } from "../filter/mailauth.ts";
 import { parseHeaders } from "../message/headers.ts";
 import { parseStructure } from "../message/mime/structure.ts";
@@ -17,18 +15,14 @@ import { silentLog } from "../net/log.ts";
 import { isPublicAddress } from "../net/public-address.ts";
 import { noBasis, opportunisticDemand, type TlsFailure } from "../queue/client/tls-policy.ts";
 import type { TlsAttempt } from "../queue/delivery.ts";
-import type { QueueSubmission } from "../queue/queue.ts";
 import { zoneResolver } from "../queue/zone-resolver.ts";
+import { signingZone, testPost } from "../reports/post-for-tests.ts";
 import { testAuthority } from "../tls/authority-for-tests.ts";
 import { targetsOf } from "./reporting-addresses.ts";
 import { openTlsReports, type TlsReportOptions } from "./tls-report.ts";
 
 const HOUR = 3_600_000;
 const TODAY = Date.parse("2026-03-01T12:00:00Z");
-const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const KEY = publicKey.export({ type: "spki", format: "der" }).toString("base64");
-const dkimZone = { "TXT mk1._domainkey.here.test": [`v=DKIM1; k=rsa; p=${KEY}`] };
-
 async function reports(
   context: TestContext,
   zone: Record<string, string[]>,
@@ -37,7 +31,7 @@ async function reports(
   const directory = await mkdtemp(join(tmpdir(), "mailkeep-tlsrpt-"));
   context.after(() => rm(directory, { recursive: true, force: true }));
   const clock = { now: TODAY };
-  const sent: QueueSubmission[] = [];
+  const { post, sent } = testPost();
   const open = () =>
     openTlsReports({
       directory,
@@ -46,23 +40,7 @@ async function reports(
       log: silentLog,
       clock: () => clock.now,
       random: () => 0.5,
-      post: {
-        hostname: () => "mail.here.test",
-        domain: () => "here.test",
-        log: silentLog,
-        submit: async (submission) => void sent.push(submission),
-        signer: {
-          sign: async (domain, prefix, content) =>
-            Buffer.from(
-              await dkimSignatures(
-                [{ domain, selector: "mk1", algorithm: "rsa-sha256", privateKey }],
-                prefix,
-                content,
-                new Date(),
-              ),
-            ),
-        },
-      },
+      post,
       ...changes,
     });
   return { directory, clock, sent, open };
@@ -91,7 +69,7 @@ function reportIn(message: Buffer): Record<string, unknown> {
 
 test("a day's sessions are reported after its end, signed, by mail (RFC 8460 §4, §5.3)", async (context) => {
   const zone = {
-    ...dkimZone,
+    ...signingZone,
     "TXT _smtp._tls.a.test": ["v=TLSRPTv1; rua=mailto:tls%2Bin@r.test"],
   };
   const { clock, sent, open, directory } = await reports(context, zone);
