@@ -30,6 +30,7 @@ import { openSentReports } from "./reports/sent-reports.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
+import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import { openMaildirStore } from "./store/maildir/store.ts";
 
 export interface ServerOptions {
@@ -135,7 +136,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
 
-    const shared: SharedDuties = { store, queue, authenticator, offend: bans.offend, reenter: enter };
+    const limiter = await openSubmissionLimiter({ path: `${directories.state}/submission-limits`, log });
+    closers.push(() => limiter.close());
+
+    const shared: SharedDuties = {
+      store,
+      queue,
+      authenticator,
+      offend: bans.offend,
+      limiter,
+      reenter: enter,
+    };
     const serving = await openServing(foundation, shared, {
       spoolDirectory: `${directories.state}/incoming`,
     });
@@ -198,6 +209,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await Promise.all([ports.close(graceMs), queue.close(graceMs)]);
         await authenticator.close();
         await bans.close();
+        await limiter.close();
         await serving.close();
         await store.close();
         await reports.close();

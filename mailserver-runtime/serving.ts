@@ -22,6 +22,7 @@ import type { Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
 import type { SmtpServices } from "./smtp/services.ts";
 import type { SmtpMode } from "./smtp/session.ts";
+import type { SubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import type { MailStore } from "./store/mail-store.ts";
 
 /** What exists once in a server, as a session asks it. */
@@ -30,6 +31,7 @@ export interface SharedDuties {
   readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
   readonly authenticator: Authenticator;
   readonly offend: Offend;
+  readonly limiter: Pick<SubmissionLimiter, "admit">;
   /** Takes mail that this server makes itself (`reentry.ts`). */
   readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
 }
@@ -53,7 +55,7 @@ export async function openServing(
   options: ServingOptions,
 ): Promise<Serving> {
   const { directories, log, snapshot, settings, srs, tls } = foundation;
-  const { store, queue, authenticator, offend, reenter } = shared;
+  const { store, queue, authenticator, offend, limiter, reenter } = shared;
   const spool = { directory: options.spoolDirectory };
   await clearSpool(spool.directory);
   const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
@@ -89,6 +91,7 @@ export async function openServing(
     deliversDirectly: (senderDomain, route) =>
       settings().submission.hostedDomains === "direct" || route.account.endsWith(`@${senderDomain}`),
     offend,
+    limiter,
     reenter,
     spool,
     log,

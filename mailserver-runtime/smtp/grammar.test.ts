@@ -72,6 +72,7 @@ test("no argument makes the grammar throw, and what it reads is inside what was 
     "__proto__",
     "toString=1",
   );
+  const context = { mode: "submission", secure: true, now: 0, longestHoldSeconds: 100 } as const;
   fc.assert(
     fc.property(fc.array(fc.oneof(piece, fc.string({ maxLength: 3 })), { maxLength: 10 }), (pieces) => {
       const argument = pieces.join("");
@@ -79,8 +80,8 @@ test("no argument makes the grammar throw, and what it reads is inside what was 
         const path = parsePathArgument(argument, prefix);
         if (path === undefined || path === "path") continue;
         assert.ok(argument.includes(`<${path.text}>`));
-        mailParameters(path.parameters, true);
-        recipientParameters(path.parameters);
+        mailParameters(path.parameters, context);
+        recipientParameters(path.parameters, context);
       }
     }),
     { numRuns: 5000 },

@@ -1,5 +1,6 @@
 /** What reception and submission both ask about a message and its transaction. */
 import { fieldValue, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
+import type { Envelope } from "../queue/queue.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
 import { transmissionType } from "./trace.ts";
@@ -30,6 +31,21 @@ export function protocolOf(session: Session, transaction: Transaction): string {
     authenticated: session.account !== undefined,
   });
 }
+/** What a transaction and its message say about the way on. */
+export function envelopeOf(
+  { from, parameters }: Transaction,
+  headers: Headers,
+): Omit<Envelope, "recipients"> {
+  const { ret, envid, smtpUtf8, body, requireTls } = parameters;
+  const way = requireTls ? { requireTls } : prefersDelivery(headers) ? { tlsOptional: true } : {};
+  return { from, ret, envid, smtpUtf8, body, ...way };
+}
+/** `TLS-Required: No` (RFC 8689 §3), which REQUIRETLS in the envelope overrules. */
+function prefersDelivery(headers: Headers): boolean {
+  const field = headers.fields.find(({ name }) => name === "tls-required");
+  return field !== undefined && fieldValue(headers, field).trim().toLowerCase() === "no";
+}
+
 /** For the log: the message's own identifier, short and printable. */
 export function messageIdOf(headers: Headers): string | undefined {
   const field = headers.fields.find(({ name }) => name === "message-id");

@@ -1,10 +1,11 @@
 /**
  * The parameters of MAIL and RCPT, one row each (RFC 1870 SIZE, 6152 BODY, 6531 SMTPUTF8, 3461 RET ENVID
- * NOTIFY ORCPT, 4954 AUTH). A value that a row does not accept is 501, a keyword without a row 555.
+ * NOTIFY ORCPT, 4954 AUTH, 4865 HOLDFOR HOLDUNTIL, 8689 REQUIRETLS). A value that a row does not accept is 501, a keyword without a row 555.
  */
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { decodeXtext, type Parameters } from "./grammar.ts";
 import { type Reply, replies, reply } from "./reply.ts";
+import type { SmtpMode } from "./session.ts";
 
 export interface MailParameters {
   size?: number;
@@ -12,14 +13,27 @@ export interface MailParameters {
   smtpUtf8?: boolean;
   ret?: "FULL" | "HDRS";
   envid?: string;
+  /** No hop may take the message without checked TLS. */
+  requireTls?: boolean;
+  /** Not to leave before this time, milliseconds since the epoch. */
+  holdUntil?: number;
 }
 export interface RecipientParameters {
   notify?: EnvelopeRecipient["notify"];
   orcpt?: string;
 }
-type Row<Into> = (into: Into, value: string | undefined) => boolean;
+/** What the session is in which a command came. */
+export interface ParameterContext {
+  readonly mode: SmtpMode;
+  readonly secure: boolean;
+  readonly now: number;
+  /** Longest time a message may be held at its sender's wish; 0: none is held. */
+  readonly longestHoldSeconds: number;
+}
+type Row<Into> = (into: Into, value: string | undefined, context: ParameterContext) => boolean;
+type Rows<Into> = Readonly<Record<string, Row<Into>>>;
 
-const mailRows: Readonly<Record<string, Row<MailParameters>>> = {
+const mailRows: Rows<MailParameters> = {
   SIZE(into, value) {
     if (value === undefined || !/^\d{1,20}$/.test(value)) return false;
     into.size = Number(value);
@@ -48,14 +62,50 @@ const mailRows: Readonly<Record<string, Row<MailParameters>>> = {
     return true;
   },
 };
-/** Only where AUTH is offered (RFC 4954 §5); whom another server has authenticated is not taken from its client. */
-const submissionRows: Readonly<Record<string, Row<MailParameters>>> = {
+/** Between servers, and of this host's users (RFC 8689 §2); where LMTP ends there is no further way. */
+const relayRows: Rows<MailParameters> = {
   ...mailRows,
+  REQUIRETLS(into, value) {
+    into.requireTls = true;
+    return value === undefined;
+  },
+};
+/** AUTH only where it is offered (RFC 4954 §5); whom another server has authenticated is not taken from its client. */
+const submissionRows: Rows<MailParameters> = {
+  ...relayRows,
   AUTH: (_, value) => value !== undefined && decodeXtext(value) !== undefined,
 };
+/** RFC 4865 §3: one of the two, within what EHLO has said. */
+const holdRows: Rows<MailParameters> = {
+  ...submissionRows,
+  HOLDFOR(into, value, context) {
+    if (value === undefined || !/^[1-9]\d{0,8}$/.test(value)) return false;
+    return held(into, context.now + Number(value) * 1000, context);
+  },
+  HOLDUNTIL(into, value, context) {
+    // RFC 3339 §5.6 date-time (RFC 4865, erratum 2040).
+    const written = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i;
+    if (value === undefined || !written.test(value)) return false;
+    const at = Date.parse(value.toUpperCase());
+    // A clock that is a little behind asks for a moment that has just passed: the message goes at once.
+    return at > context.now - CLOCK_SKEW_MS && held(into, at, context);
+  },
+};
+const CLOCK_SKEW_MS = 60_000;
+
+function held(into: MailParameters, at: number, { now, longestHoldSeconds }: ParameterContext): boolean {
+  if (into.holdUntil !== undefined || at > now + longestHoldSeconds * 1000) return false;
+  into.holdUntil = at;
+  return true;
+}
+
+function rowsOf({ mode, longestHoldSeconds }: ParameterContext): Rows<MailParameters> {
+  if (mode === "submission") return longestHoldSeconds > 0 ? holdRows : submissionRows;
+  return mode === "mx" ? relayRows : mailRows;
+}
 
 const conditions = ["SUCCESS", "FAILURE", "DELAY"] as const;
-const recipientRows: Readonly<Record<string, Row<RecipientParameters>>> = {
+const recipientRows: Rows<RecipientParameters> = {
   NOTIFY(into, value) {
     const words = value?.toUpperCase().split(",") ?? [];
     if (words.length === 1 && words[0] === "NEVER") {
@@ -81,22 +131,27 @@ function isPrintableXtext(value: string): boolean {
 }
 
 /** Reads MAIL's parameters. */
-export function mailParameters(parameters: Parameters, submission: boolean): MailParameters | Reply {
-  return read(parameters, submission ? submissionRows : mailRows, {});
+export function mailParameters(parameters: Parameters, context: ParameterContext): MailParameters | Reply {
+  const found = read<MailParameters>(parameters, rowsOf(context), {}, context);
+  return "requireTls" in found && !context.secure ? replies.requireTlsInClear : found;
 }
 /** Reads RCPT's parameters. */
-export function recipientParameters(parameters: Parameters): RecipientParameters | Reply {
-  return read(parameters, recipientRows, {});
+export function recipientParameters(
+  parameters: Parameters,
+  context: ParameterContext,
+): RecipientParameters | Reply {
+  return read(parameters, recipientRows, {}, context);
 }
 function read<Into extends object>(
   parameters: Parameters,
-  rows: Readonly<Record<string, Row<Into>>>,
+  rows: Rows<Into>,
   into: Into,
+  context: ParameterContext,
 ): Into | Reply {
   for (const [keyword, value] of parameters) {
     const row = Object.hasOwn(rows, keyword) ? rows[keyword] : undefined;
     if (row === undefined) return replies.unknownParameter;
-    if (!row(into, value)) return reply(501, "5.5.4", `Bad value of parameter ${keyword}`);
+    if (!row(into, value, context)) return reply(501, "5.5.4", `Bad value of parameter ${keyword}`);
   }
   return into;
 }

@@ -98,8 +98,7 @@ export async function finishMessage(message: MessageInProgress): Promise<Message
 }
 
 function checkSize(transaction: Transaction, message: MessageInProgress): void {
-  if (message.writer.size > transaction.snapshot.settings.message.sizeLimit)
-    message.refusal ??= replies.tooLarge;
+  if (message.writer.size > transaction.sizeLimit) message.refusal ??= replies.tooLarge;
 }
 /** Between two chunks: what is refused is dropped, what is too much for memory is written. */
 async function settle(session: Session, transaction: Transaction, message: MessageInProgress): Promise<void> {
@@ -120,7 +119,7 @@ function checkPace(session: Session, transaction: Transaction, message: MessageI
   const allowed = limits.messageMs + (message.received / limits.slowestBytesPerSecond) * 1000;
   if (session.now() - message.startedAt > allowed)
     throw new ConnectionError("timeout", "the message came too slowly");
-  if (message.received > OVERSIZE * transaction.snapshot.settings.message.sizeLimit + CHUNK)
+  if (message.received > OVERSIZE * transaction.sizeLimit + CHUNK)
     throw new ConnectionError("closed", "the client did not stop sending an oversized message");
 }
 function storageReply(error: unknown): Reply {

@@ -9,7 +9,7 @@ import type { Route } from "../routing/route.ts";
 import { copiesFor } from "./copies.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
-import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -113,13 +113,7 @@ export async function receiveMail(
     content,
     leaves: !junk,
   });
-  const envelope = {
-    from,
-    ret: transaction.parameters.ret,
-    envid: transaction.parameters.envid,
-    smtpUtf8: transaction.parameters.smtpUtf8,
-    body: transaction.parameters.body,
-  };
+  const envelope = envelopeOf(transaction, headers);
   const message: DurableMessage = {
     id,
     receivedAt,

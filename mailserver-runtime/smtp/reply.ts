@@ -60,6 +60,7 @@ export const replies = {
   noSpace: reply(452, "4.3.1", "Insufficient system storage; try again later"),
   tooManyRecipients: reply(452, "4.5.3", "Too many recipients"),
   mailboxFull: reply(452, "4.2.2", "Mailbox is full"),
+  sendingLimit: reply(451, "4.7.1", "Sending limit reached; try again later"),
   loginUnavailable: reply(454, "4.7.0", "Authentication is not available now; try again later"),
   tlsUnavailable: reply(454, "4.7.0", "TLS is not available"),
 
@@ -85,6 +86,7 @@ export const replies = {
   unknownMechanism: reply(504, "5.5.4", "Unrecognized authentication mechanism"),
   authRequired: reply(530, "5.7.0", "Authentication required"),
   tlsRequired: reply(530, "5.7.0", "Must issue a STARTTLS command first"),
+  requireTlsInClear: reply(530, "5.7.10", "REQUIRETLS needs a session with TLS"),
   badCredentials: reply(535, "5.7.8", "Authentication credentials invalid"),
   accountDisabled: reply(535, "5.7.13", "This account is disabled"),
   authNeedsTls: reply(538, "5.7.11", "Encryption required for authentication"),

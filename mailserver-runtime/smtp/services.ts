@@ -10,6 +10,7 @@ import type { OutboundQueue, QueueSubmission } from "../queue/queue.ts";
 import type { Refusal, Route } from "../routing/route.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import type { SmtpLimits } from "./limits.ts";
+import type { SubmissionLimiter } from "./submission-limits/limiter.ts";
 
 export interface SmtpServices {
   readonly snapshot: () => Snapshot;
@@ -23,6 +24,8 @@ export interface SmtpServices {
   readonly filter?: InboundFilter;
   /** Signs mail of this host's users; without it nothing is signed. */
   readonly signer?: Signer;
+  /** Holds what an account sends beyond its limits; without it nobody has any. */
+  readonly limiter?: Pick<SubmissionLimiter, "admit">;
   /** Needed for submission. */
   readonly authenticator?: Authenticator;
   /** SASL mechanisms beside passwords; without it PLAIN and LOGIN. */

@@ -7,7 +7,7 @@ import type { Log } from "../net/log.ts";
 import type { Route } from "../routing/route.ts";
 import type { DataScanner } from "./data-scanner.ts";
 import { defaultSmtpLimits, type SmtpLimits } from "./limits.ts";
-import type { MailParameters, RecipientParameters } from "./parameters.ts";
+import type { MailParameters, ParameterContext, RecipientParameters } from "./parameters.ts";
 import type { Reply } from "./reply.ts";
 import type { SmtpServices } from "./services.ts";
 
@@ -21,6 +21,8 @@ export interface Transaction {
   /** Reverse-path without angle brackets, "" for null. */
   readonly from: string;
   readonly parameters: MailParameters;
+  /** Largest message in bytes. */
+  readonly sizeLimit: number;
   /** One truth from MAIL to the end, whatever is reloaded meanwhile. */
   readonly snapshot: Snapshot;
   readonly recipients: AcceptedRecipient[];
@@ -80,6 +82,15 @@ export class Session {
 
   now(): number {
     return this.services.now?.() ?? Date.now();
+  }
+  /** What decides about the parameters of MAIL and RCPT. */
+  parameterContext(): ParameterContext {
+    return {
+      mode: this.mode,
+      secure: this.connection.tls !== undefined,
+      now: this.now(),
+      longestHoldSeconds: this.services.snapshot().settings.submission.futureReleaseSeconds,
+    };
   }
   /** Sends a reply; it leaves with the others of this turn. */
   say(reply: Reply): void {

@@ -1,36 +1,14 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import type { Signer } from "../filter/pipeline.ts";
-import { Dialogue, type FixtureOptions, greeted, smtpServer } from "./testing.ts";
+import { letter, plain, submission, submit } from "./submission-for-tests.ts";
+import { Dialogue, greeted, smtpServer } from "./testing.ts";
 
-const plain = (user: string, password = "secret") =>
-  `AUTH PLAIN ${Buffer.from(`\0${user}\0${password}`).toString("base64")}`;
-
-/** A submission server and a client inside TLS; `user` logs in. */
-async function submission(t: TestContext, options: FixtureOptions & { readonly user?: string } = {}) {
-  const { user, ...fixture } = options;
-  const server = await smtpServer(t, { mode: "submission", implicitTls: true, ...fixture });
-  const socket = tlsConnect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
-  t.after(() => socket.destroy());
-  const dialogue = new Dialogue(socket);
-  await dialogue.hear();
-  const hello = await dialogue.say("EHLO laptop.local");
-  if (user !== undefined) assert.match(await dialogue.say(plain(user)), /^235 2\.7\.0/);
-  return { server, dialogue, hello };
-}
-async function submit(dialogue: Dialogue, to: readonly string[], message: string, from = "ann@example.org") {
-  assert.match(await dialogue.say(`MAIL FROM:<${from}>`), /^250/);
-  for (const address of to) assert.match(await dialogue.say(`RCPT TO:<${address}>`), /^250/, address);
-  await dialogue.say("DATA");
-  dialogue.send(`${message}.\r\n`);
-  return dialogue.hear();
-}
 const signer: Signer = {
   sign: async (domain, prefix, content) =>
     Buffer.from(`DKIM-Signature: d=${domain}; over=${prefix.length + content.size}\r\n`),
 };
-const letter = "From: Ann <ann@example.org>\r\nTo: x@y.test\r\nSubject: hi\r\n\r\nbody\r\n";
 
 test("AUTH is offered and taken only inside TLS, and never on port 25 (RFC 4954, RFC 8314)", async (t) => {
   const { hello } = await submission(t);

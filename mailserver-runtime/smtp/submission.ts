@@ -13,11 +13,12 @@ import { newMessageId } from "../message/message-id.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { copiesFor } from "./copies.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
-import { headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
 import type { AcceptedRecipient, Session, Transaction } from "./session.ts";
+import { withinLimits } from "./submission-limits/within-limits.ts";
 import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
 import { authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
@@ -83,7 +84,11 @@ export async function submitMail(
     return refused(session, transaction, content, replies.unsigned);
 
   const prefix = Buffer.concat([signatures, own]);
-  const { local, queued, handled } = destinations(session, transaction, prefix);
+  const wish = senderHold(transaction);
+  const admission = await withinLimits(session, transaction, { account, at: wish?.until ?? receivedAt });
+  if (admission.kind === "refused") return refused(session, transaction, content, replies.sendingLimit);
+  const hold = admission.kind === "held" ? admission : wish;
+  const { local, queued, handled } = destinations(session, transaction, prefix, hold);
   const copied = copiesFor(session, transaction, {
     recipients: handled,
     reached: new Set(local.map((copy) => copy.account)),
@@ -91,14 +96,7 @@ export async function submitMail(
     content,
     leaves: true,
   });
-  const envelope = {
-    from,
-    recipients: queued,
-    ret: transaction.parameters.ret,
-    envid: transaction.parameters.envid,
-    smtpUtf8: transaction.parameters.smtpUtf8,
-    body: transaction.parameters.body,
-  };
+  const envelope = { ...envelopeOf(transaction, headers), recipients: queued };
   const durable = await makeDurable(session, {
     id,
     receivedAt,
@@ -112,6 +110,8 @@ export async function submitMail(
       prefix,
       content,
       account,
+      holdUntil: hold?.until,
+      heldBecause: hold?.because,
     },
   });
   if (!durable.ok) return refused(session, transaction, content, durable.reply);
@@ -139,13 +139,27 @@ export async function submitMail(
     { content, envelope, receivedAt },
     successNotices(from, transaction.recipients, durable.stored, receivedAt),
   );
-  return reply(250, "2.0.0", `Ok: queued as ${durable.queueId ?? id}`);
+  const held = admission.kind === "held" ? `, held: ${admission.because}` : "";
+  return reply(250, "2.0.0", `Ok: queued as ${durable.queueId ?? id}${held}`);
+}
+
+/** Why a message waits, and how long. */
+interface Hold {
+  /** Milliseconds since the epoch; undefined: until an operator releases it. */
+  readonly until: number | undefined;
+  readonly because: string;
+}
+/** RFC 4865: its sender wants it to leave later. */
+function senderHold({ parameters: { holdUntil } }: Transaction): Hold | undefined {
+  if (holdUntil === undefined) return undefined;
+  return { until: holdUntil, because: `its sender wants it sent at ${new Date(holdUntil).toISOString()}` };
 }
 
 function destinations(
   session: Session,
   transaction: Transaction,
   prefix: Buffer,
+  hold: Hold | undefined,
 ): {
   readonly local: LocalCopy[];
   readonly queued: EnvelopeRecipient[];
@@ -161,9 +175,10 @@ function destinations(
   for (const recipient of transaction.recipients) {
     const parameters = onwardParameters(recipient);
     for (const route of recipient.routes) {
-      const stays = route.kind === "local" && direct(senderDomain, route);
-      if (stays || route.kind === "remote") handled.add(recipient);
-      if (stays) {
+      const isDirect = route.kind === "local" && direct(senderDomain, route);
+      if (isDirect || route.kind === "remote") handled.add(recipient);
+      // What is held waits in the queue for all its recipients.
+      if (isDirect && hold === undefined) {
         if (local.has(route.account)) continue;
         local.set(route.account, {
           account: route.account,

@@ -5,6 +5,7 @@ import { parsePathArgument } from "../grammar.ts";
 import { mailParameters } from "../parameters.ts";
 import { refusalReply, replies, reply } from "../reply.ts";
 import { ownsAddress } from "../sender-ownership.ts";
+import { messageSizeLimit } from "../submission-limits/submission-limits.ts";
 
 export const mail: Command = {
   verb: "MAIL",
@@ -21,14 +22,14 @@ export const mail: Command = {
     if (path === undefined) return replies.syntax;
     if (path === "path" || path.mailbox === "postmaster") return replies.badSender;
     if (path.parameters.size > 0 && !session.extended) return replies.unknownParameter;
-    const parameters = mailParameters(path.parameters, session.mode === "submission");
+    const parameters = mailParameters(path.parameters, session.parameterContext());
     if ("wire" in parameters) return parameters;
     const from = path.mailbox === "null" ? "" : formatAddress(path.mailbox);
     if (path.mailbox !== "null" && needsSmtpUtf8(path.mailbox) && parameters.smtpUtf8 !== true)
       return replies.utf8Required;
     const snapshot = session.services.snapshot();
-    if (parameters.size !== undefined && parameters.size > snapshot.settings.message.sizeLimit)
-      return replies.tooLarge;
+    const sizeLimit = messageSizeLimit(snapshot.settings, session.account);
+    if (parameters.size !== undefined && parameters.size > sizeLimit) return replies.tooLarge;
     const refusal = session.services.senderRefusal(snapshot, from);
     if (refusal !== undefined) {
       session.log.warn({ event: "refused", stage: "MAIL", status: refusal.status, from }, refusal.text);
@@ -48,6 +49,7 @@ export const mail: Command = {
       id: session.nextTransactionId(),
       from,
       parameters,
+      sizeLimit,
       snapshot,
       recipients: [],
       seen: new Set(),

@@ -23,7 +23,7 @@ export const rcpt: Command = {
     if (path === undefined) return replies.syntax;
     if (path === "path" || path.mailbox === "null") return replies.badRecipient;
     if (path.parameters.size > 0 && !session.extended) return replies.unknownParameter;
-    const parameters = recipientParameters(path.parameters);
+    const parameters = recipientParameters(path.parameters, session.parameterContext());
     if ("wire" in parameters) return parameters;
     const { mailbox } = path;
     if (mailbox !== "postmaster" && needsSmtpUtf8(mailbox) && transaction.parameters.smtpUtf8 !== true)
