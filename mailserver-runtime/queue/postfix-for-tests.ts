@@ -48,6 +48,10 @@ export interface PostfixOptions {
   readonly domains?: readonly string[];
   /** PEM; by default self-signed for mx.test. */
   readonly certificate?: { readonly key: string; readonly cert: string };
+  /** Lines of main.cf in the place of the usual ones, and beside them. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Lines of master.cf besides the usual ones. */
+  readonly services?: readonly string[];
 }
 
 /** Starts one on a loopback port: everything is discarded, STARTTLS with its own certificate. */
@@ -83,6 +87,7 @@ export async function startPostfix(context: TestContext, options: PostfixOptions
     smtpd_tls_security_level: "may",
     smtpd_tls_key_file: at("key"),
     smtpd_tls_cert_file: at("cert"),
+    ...options.parameters,
   };
   writeFileSync(
     at("config/main.cf"),
@@ -105,6 +110,7 @@ export async function startPostfix(context: TestContext, options: PostfixOptions
     "retry unix - - n - - error",
     "anvil unix - - n - 1 anvil",
     "postlog unix-dgram n - n - 1 postlogd",
+    ...(options.services ?? []),
   ];
   writeFileSync(at("config/master.cf"), services.map((line) => `${line}\n`).join(""));
   const postfix = (command: string): void => {
