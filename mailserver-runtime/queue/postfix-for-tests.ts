@@ -16,9 +16,9 @@ export async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 /** Whether something greets there. */
-export const answers = (port: number): Promise<boolean> =>
+export const answers = (port: number, host = "127.0.0.1"): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, host);
     socket.once("error", () => resolve(false));
     socket.once("data", () => {
       socket.destroy();
