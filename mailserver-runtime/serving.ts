@@ -17,6 +17,7 @@ import { serveImap } from "./imap/serve.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
+import { openReceivedReports } from "./received-reports/received-reports.ts";
 import { senderRefusal } from "./routing/access.ts";
 import type { Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
@@ -65,6 +66,12 @@ export async function openServing(
     enabled: () => settings().reports.dmarc,
     log,
   });
+  const received = openReceivedReports({
+    directory: `${directories.state}/received-reports`,
+    addresses: () => settings().reports.addresses,
+    isOurs: (domain) => snapshot().domain(domain) !== undefined,
+    log,
+  });
   const offersTls = tls.status().length > 0;
 
   const services: SmtpServices = {
@@ -81,7 +88,7 @@ export async function openServing(
       policy: () => settings().filter,
       classifier,
       rules: () => rules,
-      observers: [dmarc.observe],
+      observers: [dmarc.observe, received.observe],
       log,
     }),
     signer: createSigner(snapshot, log),
@@ -125,7 +132,7 @@ export async function openServing(
     refusals: { smtp: connectionRefusal },
     async close() {
       await classifier.close();
-      await dmarc.close();
+      await Promise.all([dmarc.close(), received.close()]);
     },
   };
 }

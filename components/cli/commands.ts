@@ -12,6 +12,7 @@ import { preview } from "./commands/preview.ts";
 import { probe } from "./commands/probe.ts";
 import { queue } from "./commands/queue.ts";
 import { refresh } from "./commands/refresh.ts";
+import { reports } from "./commands/reports.ts";
 import { stacks } from "./commands/stacks.ts";
 import { start } from "./commands/start.ts";
 import { stop } from "./commands/stop.ts";
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   explain,
   trace,
   queue,
+  reports,
   mailbox,
   help,
   version,

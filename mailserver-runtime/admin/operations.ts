@@ -25,6 +25,7 @@ import {
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
+import { reportOperations } from "./reports.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
 import { traceOperations } from "./trace.ts";
@@ -42,6 +43,7 @@ const performers: Performers = {
   ...zoneOperations,
   ...traceOperations,
   ...banOperations,
+  ...reportOperations,
 };
 
 /**

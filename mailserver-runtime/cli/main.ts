@@ -1,10 +1,11 @@
 /**
- * The commands of a mail host: `admin` for programs, `explain`, `trace` and `setup` for people, the last with DMS's
+ * The commands of a mail host: `admin` for programs, `explain`, `trace`, `reports` and `setup` for people, the last with DMS's
  * subcommands, messages and exit codes. Called as `setup`, it is that command.
  *
  *     main.ts [--root DIR] admin
  *     main.ts [--root DIR] explain <address> [--from <sender>]
  *     main.ts [--root DIR] trace <message-id | queue id | sender | recipient>
+ *     main.ts [--root DIR] reports [domain] [--days <number>]
  *     main.ts [--root DIR] setup <subcommand> ...
  *
  * Without --root the directories are docker-mailserver's volumes.
@@ -20,6 +21,7 @@ type Command = (context: CommandContext, args: readonly string[]) => Promise<num
 const commands: Readonly<Record<string, Command>> = {
   admin: adminCommand,
   explain: async (context, args) => (await import("./tell.ts")).explainCommand(context, args),
+  reports: async (context, args) => (await import("./tell.ts")).reportsCommand(context, args),
   trace: async (context, args) => (await import("./tell.ts")).traceCommand(context, args),
   setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
 };

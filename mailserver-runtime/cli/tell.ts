@@ -1,5 +1,5 @@
 /**
- * `explain` and `trace` where the server runs: asked of the running server, or answered from its files where none does.
+ * `explain`, `trace` and `reports` where the server runs: asked of the running server, or answered from its files where none does.
  * The same as the stack's commands of these names, for a container that no stack declared.
  */
 import { parseArgs } from "node:util";
@@ -26,6 +26,18 @@ export async function traceCommand(context: CommandContext, args: readonly strin
     throw new CommandError("usage: trace <message-id | queue id | sender | recipient>");
   const { lines } = await ask(context, "trace", { about });
   if (lines.length === 0) throw new CommandError(`The log knows nothing of ${about}.`);
+  context.out(lines.join("\n"));
+  return 0;
+}
+
+/** `reports [domain] [--days <number>]` */
+export async function reportsCommand(context: CommandContext, args: readonly string[]): Promise<number> {
+  const { values, positionals } = parsed(args, { days: { type: "string" } });
+  const [domain] = positionals;
+  const days = Number(values.days ?? 30);
+  if (positionals.length > 1 || !Number.isInteger(days))
+    throw new CommandError("usage: reports [domain] [--days <number>]");
+  const { lines } = await ask(context, "reports", { domain, days });
   context.out(lines.join("\n"));
   return 0;
 }
