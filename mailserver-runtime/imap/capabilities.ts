@@ -2,7 +2,7 @@
 import type { Session } from "./session.ts";
 
 /** In every state. */
-const ALWAYS = ["IMAP4rev1", "IMAP4rev2", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE"];
+const ALWAYS = ["IMAP4rev1", "IMAP4rev2", "SASL-IR", "LITERAL+", "LITERAL-", "ID", "ENABLE", "IDLE"];
 
 /** After login; each with the RFC that says what it promises. */
 const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
@@ -14,21 +14,26 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["ACL", 4314],
   ["RIGHTS=texk", 4314],
   ["UIDPLUS", 4315],
+  ["CATENATE", 4469],
   ["ESEARCH", 4731],
   ["WITHIN", 5032],
   ["SEARCHRES", 5182],
   ["SORT", 5256],
+  ["I18NLEVEL=1", 5255],
   ["THREAD=ORDEREDSUBJECT", 5256],
   ["THREAD=REFERENCES", 5256],
   ["LIST-EXTENDED", 5258],
+  ["CONTEXT=SEARCH", 5267],
   ["ESORT", 5267],
   ["METADATA", 5464],
   ["NOTIFY", 5465],
+  ["URL-PARTIAL", 5550],
   ["LIST-STATUS", 5819],
   ["SORT=DISPLAY", 5957],
   ["SPECIAL-USE", 6154],
   ["CREATE-SPECIAL-USE", 6154],
   ["MOVE", 6851],
+  ["MULTISEARCH", 7377],
   ["UTF8=ACCEPT", 6855],
   ["CONDSTORE", 7162],
   ["QRESYNC", 7162],
@@ -40,6 +45,8 @@ const LOGGED_IN: readonly (readonly [name: string, rfc: number])[] = [
   ["SAVEDATE", 8514],
   ["PREVIEW", 8970],
   ["INPROGRESS", 9585],
+  ["PARTIAL", 9394],
+  ["UIDONLY", 9586],
   ["LIST-METADATA", 9590],
 ];
 

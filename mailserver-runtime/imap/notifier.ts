@@ -21,7 +21,7 @@ import { itemWriter } from "./fetch/items.ts";
 import type { FetchItem } from "./grammar/fetch-items.ts";
 import type { MailboxGroup, NotifyEvent, NotifyRequest } from "./grammar/notify-request.ts";
 import { Output } from "./output.ts";
-import type { Selected } from "./selected.ts";
+import { beginFetch, type Selected } from "./selected.ts";
 import type { Session } from "./session.ts";
 import { updateStyle } from "./update-style.ts";
 
@@ -211,7 +211,9 @@ export class Notifier {
           const out = new Output(collecting(pieces), 0);
           let refused = false;
           for (const writer of writers) refused ||= (await writer.prepare?.(message)) !== undefined;
-          out.text(`* ${position + 1} FETCH (UID ${uid}`);
+          const { uidOnly } = this.#session.enabled;
+          beginFetch(out, uidOnly ? uid : position + 1, uidOnly);
+          out.text(`UID ${uid}`);
           for (const writer of refused ? [] : writers) {
             out.text(" ");
             await writer.write(out, message);

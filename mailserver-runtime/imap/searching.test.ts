@@ -25,6 +25,9 @@ function fixture(): MemoryStore {
   return store;
 }
 
+/** \u00c9t\u00e9 and three Greek letters, of which the last is written in two ways. */
+const GREEK = "Subject: =?utf-8?Q?=C3=89t=C3=A9_=CE=A3=CE=91=CE=A3?=\r\n\r\nx\r\n";
+
 const ROWS: readonly Row[] = [
   {
     rfc: "5256 §4",
@@ -82,6 +85,152 @@ const ROWS: readonly Row[] = [
       /^\* LIST .* Work\/Old$/,
       /^b OK/,
     ],
+  },
+  {
+    rfc: "9394 §3.1",
+    says: "PARTIAL gives a stretch of the result, from its beginning or its end, or NIL",
+    client: [
+      "a SELECT INBOX",
+      "b UID SEARCH RETURN (PARTIAL 3:2 COUNT) ALL",
+      "c SEARCH RETURN (PARTIAL -1:-2) ALL",
+      "d SEARCH RETURN (PARTIAL 5:9) ALL",
+      "e SORT RETURN (PARTIAL 1:2) (REVERSE ARRIVAL) UTF-8 ALL",
+    ],
+    expect: [
+      '* ESEARCH (TAG "b") UID PARTIAL (2:3 2:3) COUNT 4',
+      '* ESEARCH (TAG "c") PARTIAL (-1:-2 3:4)',
+      '* ESEARCH (TAG "d") PARTIAL (5:9 NIL)',
+      '* ESEARCH (TAG "e") PARTIAL (1:2 4,1)',
+    ],
+  },
+  {
+    rfc: "9394 §3.1",
+    says: "PARTIAL with ALL, twice, or with half a range is BAD",
+    client: [
+      "a SELECT INBOX",
+      "b SEARCH RETURN (ALL PARTIAL 1:2) ALL",
+      "c SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL",
+      "d SEARCH RETURN (PARTIAL 1) ALL",
+      "e SEARCH RETURN (PARTIAL 1:*) ALL",
+      "f SEARCH RETURN (PARTIAL -1:2) ALL",
+    ],
+    expect: [/^b BAD/, /^c BAD/, /^d BAD/, /^e BAD/, /^f BAD/],
+  },
+  {
+    rfc: "9394 §3.1, 5182 §2.4",
+    says: "what is saved of a PARTIAL result is that part",
+    client: ["a SELECT INBOX", "b SEARCH RETURN (SAVE PARTIAL 2:3) ALL", "c FETCH $ (UID)"],
+    expect: [/^b OK/, "* 2 FETCH (UID 2)", "* 3 FETCH (UID 3)", /^c OK/],
+    never: [/FETCH \(UID [14]\)/],
+  },
+  {
+    rfc: "9394 §3.2",
+    says: "UID FETCH of a PARTIAL gives so many messages from either end",
+    client: [
+      "a SELECT INBOX",
+      "b UID FETCH 1:* (FLAGS) (PARTIAL -1:-1)",
+      "c FETCH 1:* (FLAGS) (PARTIAL 1:1)",
+    ],
+    expect: [/^\* 4 FETCH \(UID 4/, /^b OK/, /^c BAD/],
+    never: [/^\* 3 FETCH/],
+  },
+  {
+    rfc: "5267 §4.3",
+    says: "a search that goes on tells what comes in and leaves, before it is expunged, until it is cancelled",
+    client: [
+      "a SELECT INBOX",
+      "s SEARCH RETURN (UPDATE COUNT) FLAGGED",
+      "b STORE 2,3 +FLAGS (\\Flagged)",
+      "c STORE 3 -FLAGS (\\Flagged)",
+      "d STORE 2 +FLAGS (\\Deleted)",
+      "e EXPUNGE",
+      'f CANCELUPDATE "s"',
+      "g STORE 1 +FLAGS (\\Flagged)",
+    ],
+    expect: [
+      '* ESEARCH (TAG "s") COUNT 0',
+      '* ESEARCH (TAG "s") ADDTO (0 2:3)',
+      /^b OK/,
+      '* ESEARCH (TAG "s") REMOVEFROM (0 3)',
+      /^c OK/,
+      '* ESEARCH (TAG "s") REMOVEFROM (0 2)',
+      "* 2 EXPUNGE",
+      /^f OK/,
+      /^g OK/,
+    ],
+    never: [/ADDTO \(0 1\)/],
+  },
+  {
+    rfc: "5267 §4.3.2",
+    says: "a sorted result is not followed, and the client is told so",
+    client: ["a SELECT INBOX", "b SORT RETURN (UPDATE ALL) (ARRIVAL) UTF-8 ALL"],
+    expect: [
+      '* ESEARCH (TAG "b") ALL 2:3,1,4',
+      '* NO [NOUPDATE "b"] A sorted result is not followed.',
+      /^b OK/,
+    ],
+  },
+  {
+    rfc: "7377 §2.1",
+    says: "ESEARCH finds in several mailboxes and names each with its UIDVALIDITY",
+    client: [
+      'a ESEARCH IN (mailboxes "INBOX" subtree Work) RETURN (COUNT) ALL',
+      "b ESEARCH IN (personal) SUBJECT four",
+      "c ESEARCH IN (subtree-one Work) ALL",
+      "d ESEARCH IN (mailboxes Nowhere) ALL",
+      "e ESEARCH ALL",
+    ],
+    expect: [
+      /^\* ESEARCH \(TAG "a" MAILBOX INBOX UIDVALIDITY \d+\) UID COUNT 4$/,
+      /^\* ESEARCH \(TAG "a" MAILBOX Work\/Old UIDVALIDITY \d+\) UID COUNT 0$/,
+      /^a OK/,
+      /^\* ESEARCH \(TAG "b" MAILBOX INBOX UIDVALIDITY \d+\) UID ALL 4$/,
+      /^b OK/,
+      /^c OK/,
+      /^d OK/,
+      /^e BAD/,
+    ],
+  },
+  {
+    rfc: "5255 §4.7, 5051",
+    says: "letters are compared without case, in every script",
+    client: [
+      "a SELECT INBOX",
+      `b APPEND INBOX {${GREEK.length}+}`,
+      GREEK,
+      "d SEARCH CHARSET UTF-8 SUBJECT {5+}",
+      "\u00c9T\u00c9",
+      "e SEARCH CHARSET UTF-8 SUBJECT {6+}",
+      "\u03c3\u03b1\u03c3",
+    ],
+    expect: [/^b OK/, "* SEARCH 5", /^d OK/, "* SEARCH 5", /^e OK/],
+  },
+  {
+    rfc: "9586 §3",
+    says: "with UIDONLY messages have no numbers: UIDFETCH and VANISHED tell of them, and numbers are refused",
+    client: [
+      "a ENABLE UIDONLY",
+      "b SELECT INBOX",
+      "c UID FETCH 2 (FLAGS)",
+      "d FETCH 1 (FLAGS)",
+      "e UID STORE 2 +FLAGS (\\Deleted)",
+      "f UID SEARCH 1:2",
+      "g UID EXPUNGE 2",
+      "h UID SEARCH RETURN (ALL) UID 1:3",
+      "i SEARCH ALL",
+    ],
+    expect: [
+      "* ENABLED UIDONLY",
+      /^b OK/,
+      /^\* 2 UIDFETCH \(FLAGS/,
+      /^d BAD \[UIDREQUIRED\]/,
+      /^\* 2 UIDFETCH \(FLAGS \(.*\\Deleted.*\)\)/,
+      /^f BAD \[UIDREQUIRED\]/,
+      "* VANISHED 2",
+      '* ESEARCH (TAG "h") UID ALL 1,3',
+      /^i BAD \[UIDREQUIRED\]/,
+    ],
+    never: [/\[UNSEEN/, /^\* \d+ EXPUNGE/],
   },
 ];
 

@@ -16,8 +16,10 @@ import type { Output } from "./output.ts";
 
 /** How a client wants to be told of changes: what it enabled. */
 export interface UpdateStyle {
-  /** VANISHED instead of EXPUNGE (RFC 7162). */
-  readonly qresync: boolean;
+  /** VANISHED instead of EXPUNGE (RFC 7162, RFC 9586). */
+  readonly vanished: boolean;
+  /** UIDFETCH instead of FETCH (RFC 9586). */
+  readonly uidOnly: boolean;
   /** MODSEQ in every FETCH of flags (RFC 7162). */
   readonly condstore: boolean;
   /** No RECENT (RFC 9051). */
@@ -283,7 +285,7 @@ export class Selected {
 
   #writeExpunges(out: Output, style: UpdateStyle, gone: readonly number[]): void {
     if (gone.length === 0) return;
-    if (style.qresync) out.text(`* VANISHED ${formatSet(gone)}\r\n`);
+    if (style.vanished) out.text(`* VANISHED ${formatSet(gone)}\r\n`);
     // From the back, so that each number is right when it is sent.
     else {
       for (let index = gone.length - 1; index >= 0; index -= 1) {
@@ -303,11 +305,9 @@ export class Selected {
     flags: number,
     modSeq: number,
   ): void {
-    out.text("* ");
-    out.number(position + 1);
-    out.text(" FETCH (");
+    beginFetch(out, style.uidOnly ? uid : position + 1, style.uidOnly);
     // RFC 7162 §3.2.4: a QRESYNC client gets the UID with it; any client may.
-    if (style.condstore || style.rev2) {
+    if ((style.condstore || style.rev2) && !style.uidOnly) {
       out.text("UID ");
       out.number(uid);
       out.text(" ");
@@ -321,6 +321,13 @@ export class Selected {
     }
     out.text(")\r\n");
   }
+}
+
+/** `* 7 FETCH (`, or `* 1207 UIDFETCH (` where messages have no numbers (RFC 9586 §3.1). */
+export function beginFetch(out: Output, number: number, uidOnly: boolean): void {
+  out.text("* ");
+  out.number(number);
+  out.text(uidOnly ? " UIDFETCH (" : " FETCH (");
 }
 
 /** UIDs of `known` that `latest` has not; ascending. */

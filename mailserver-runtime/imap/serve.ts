@@ -82,7 +82,9 @@ async function commandLoop(session: Session, reader: CommandReader): Promise<voi
     const completion = received.refused ?? (await run(session, received));
     await reader.discard();
     if (session.selected && received.command) {
+      if (received.command.expunges) session.contexts?.tellLeaving();
       session.selected.synchronize(out, updateStyle(session), received.command.expunges);
+      await session.contexts?.tellChanges();
     }
     const code = completion.code ? `[${completion.code}] ` : "";
     out.text(`${received.tag} ${completion.status} ${code}${completion.text}\r\n`);
@@ -104,7 +106,8 @@ async function run(session: Session, received: Received): Promise<Completion> {
   } catch (error) {
     if (error instanceof MailboxNameError) return no(`${received.name}: ${error.message}.`, "CANNOT");
     if (error instanceof GrammarError) {
-      return { status: "BAD", text: `${received.name}: ${error.message}.` };
+      const { code } = error;
+      return { status: "BAD", text: `${received.name}: ${error.message}.`, ...(code ? { code } : {}) };
     }
     if (error instanceof CharsetError) {
       return no("That charset is not known here.", "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)");
@@ -139,11 +142,26 @@ function oneLine(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, "?").slice(0, 400) || "Refused.";
 }
 
+/** Commands that speak of messages by sequence number: refused with UIDONLY (RFC 9586 §3). */
+const BY_NUMBER: ReadonlySet<string> = new Set([
+  "FETCH",
+  "STORE",
+  "COPY",
+  "MOVE",
+  "SEARCH",
+  "SORT",
+  "THREAD",
+  "REPLACE",
+]);
+
 function refusal(session: Session, command: Command | undefined, name: string): Received["refused"] {
   if (!command) {
     return { status: "BAD", text: `There is no command ${oneLine(name.slice(0, 40))}.` };
   }
-  if (session.state !== "logout" && command.states.includes(session.state)) return undefined;
+  if (session.state !== "logout" && command.states.includes(session.state)) {
+    if (!session.enabled.uidOnly || !BY_NUMBER.has(command.name)) return undefined;
+    return { status: "BAD", code: "UIDREQUIRED", text: "Messages have no numbers here; name them by UID." };
+  }
   const text =
     session.state === "not-authenticated"
       ? "Log in first."

@@ -19,6 +19,7 @@ import type { ImapLimits } from "./limits.ts";
 import type { Notifier } from "./notifier.ts";
 import { Output } from "./output.ts";
 import type { Quota } from "./quota.ts";
+import type { SearchContexts } from "./search/contexts.ts";
 import type { Selected } from "./selected.ts";
 
 /** RFC 9051 §3. */
@@ -54,12 +55,20 @@ export interface Enabled {
   rev2: boolean;
   /** RFC 6855. */
   utf8: boolean;
+  /** RFC 9586: messages are told and named by UID alone. */
+  uidOnly: boolean;
 }
 
 /** No mailbox has a control character in its name. */
 const MATCHES_NOTHING = "\0";
 
-const nothingEnabled = (): Enabled => ({ condstore: false, qresync: false, rev2: false, utf8: false });
+const nothingEnabled = (): Enabled => ({
+  condstore: false,
+  qresync: false,
+  rev2: false,
+  utf8: false,
+  uidOnly: false,
+});
 
 export class Session {
   connection: Connection;
@@ -74,6 +83,8 @@ export class Session {
   enabled: Enabled = nothingEnabled();
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
   saved: readonly number[] = [];
+  /** Searches of the selected mailbox that go on (RFC 5267). */
+  contexts: SearchContexts | undefined;
   /** Of the command that runs now. */
   tag = "*";
   failedLogins = 0;
@@ -171,6 +182,8 @@ export class Session {
 
   /** Ends the selection, without expunging. */
   unselect(): void {
+    this.contexts?.close();
+    this.contexts = undefined;
     this.selected?.mailbox.release();
     this.selected = undefined;
     this.saved = [];

@@ -1,5 +1,6 @@
 import type { AppendMessage } from "../../store/mail-store.ts";
 import { StoreError } from "../../store/mail-store.ts";
+import { type Catenated, catenate } from "../catenate.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { parseDateTime } from "../grammar/dates.ts";
 import { parseFlagList } from "../grammar/flags.ts";
@@ -15,6 +16,8 @@ export interface MessageOptions {
   readonly internalDate: Date | undefined;
   /** `UTF8 (` stood before the literal, so `)` follows it (RFC 6855 §4). */
   readonly wrapped: boolean;
+  /** CATENATE stood before the literal: what its parts are is read from here (RFC 4469). */
+  readonly parts: Cursor | undefined;
 }
 
 /** `[SP flags] [SP date] SP`, up to the literal that the reader has left on the wire. */
@@ -30,15 +33,14 @@ export function parseMessageOptions(cursor: Cursor): MessageOptions {
     internalDate = parseDateTime(cursor);
     cursor.space();
   }
-  let wrapped = false;
-  if (!cursor.atEnd) {
-    if (cursor.keyword() !== "UTF8") cursor.fail("a literal with the message");
-    cursor.space();
-    cursor.expect("(");
-    wrapped = true;
-  }
+  if (cursor.atEnd) return { flags, internalDate, wrapped: false, parts: undefined };
+  const kind = cursor.keyword();
+  if (kind !== "UTF8" && kind !== "CATENATE") cursor.fail("a literal with the message");
+  cursor.space();
+  cursor.expect("(");
+  if (kind === "CATENATE") return { flags, internalDate, wrapped: false, parts: cursor };
   cursor.end();
-  return { flags, internalDate, wrapped };
+  return { flags, internalDate, wrapped: true, parts: undefined };
 }
 
 /** Behind a message: what has to be closed, and whether another one follows. */
@@ -58,7 +60,7 @@ export const append = command({
     return { name: session.mailboxName(cursor), first: parseMessageOptions(cursor) };
   },
   async run(session, { name, first }): Promise<Completion> {
-    if (!session.wire.literal) return bad("APPEND: expected a literal with the message.");
+    if (!session.wire.literal && !first.parts) return bad("APPEND: expected a literal with the message.");
     const messages: AppendMessage[] = [];
     try {
       // Asked before the literal is let in: a client need not send 10 MB to hear that the name is wrong.
@@ -70,27 +72,40 @@ export const append = command({
         if (messages.length >= session.limits.appendMessages) {
           return no("Too many messages in one APPEND.", "LIMIT");
         }
-        bytes += session.wire.literal.size;
+        bytes += options.parts ? 0 : session.wire.literal!.size;
         const full = await overQuota(session, name, { bytes, messages: messages.length + 1 });
         if (full) return full;
-        const received = await receiveMessage(session);
+        const received = await receive(session, options);
         if ("refused" in received) return received.refused;
-        messages.push({
-          content: received.content,
-          flags: options.flags,
-          internalDate: options.internalDate,
-        });
-        const rest = await afterMessage(session, options);
+        const { content, rest } = received;
+        if (options.parts) bytes += content.size;
+        messages.push({ content, flags: options.flags, internalDate: options.internalDate });
         if (rest.atEnd && !session.wire.literal) break;
         options = parseMessageOptions(rest);
-        if (!session.wire.literal) return bad("APPEND: expected a literal with the message.");
+        if (!session.wire.literal && !options.parts)
+          return bad("APPEND: expected a literal with the message.");
       }
+      const full = await overQuota(session, name, { bytes, messages: messages.length });
+      if (full) return full;
       return await store(session, name, messages);
     } finally {
       for (const { content } of messages) await content.dispose();
     }
   },
 });
+
+/** One message, as a literal or put together, and the command from behind it. */
+async function receive(session: Session, options: MessageOptions): Promise<Catenated> {
+  if (options.parts) return catenate(session, options.parts);
+  const received = await receiveMessage(session);
+  if ("refused" in received) return received;
+  try {
+    return { content: received.content, rest: await afterMessage(session, options) };
+  } catch (error) {
+    await received.content.dispose();
+    throw error;
+  }
+}
 
 /** Why a message cannot go to that mailbox, asked before its literal is let in. */
 export async function whyNot(session: Session, name: string): Promise<Completion | undefined> {

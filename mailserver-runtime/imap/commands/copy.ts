@@ -94,6 +94,7 @@ const moveRow = (name: string, byUid: boolean): Command =>
       if ("status" in result) return result;
       const code = copyUid(result);
       if (code) out.text(`* OK [${code}] Moved.\r\n`);
+      session.contexts?.tellLeaving();
       box.synchronize(out, updateStyle(session), true);
       const modSeq = box.known.highestModSeq;
       return ok("Moved.", session.enabled.qresync ? `HIGHESTMODSEQ ${modSeq}` : undefined);

@@ -11,6 +11,9 @@ const EXTENSIONS: Record<string, (session: Session) => void> = {
   IMAP4REV2: (session) => {
     session.enabled.rev2 = true;
   },
+  UIDONLY: (session) => {
+    session.enabled.uidOnly = true;
+  },
   "UTF8=ACCEPT": (session) => {
     session.enabled.utf8 = true;
   },

@@ -4,8 +4,9 @@ import { type ItemWriter, itemWriter } from "../fetch/items.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { type FetchItem, parseFetchItems } from "../grammar/fetch-items.ts";
+import { type PartialRange, parsePartialRange, partOf } from "../grammar/result-options.ts";
 import { formatSet, normalize, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
-import type { Positions } from "../selected.ts";
+import { beginFetch, type Positions } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { type Command, type Completion, command, no, ok } from "./command.ts";
 import { vanishedSince } from "./select.ts";
@@ -16,6 +17,8 @@ interface FetchArguments {
   /** RFC 7162: only messages changed since. */
   readonly changedSince: number | undefined;
   readonly vanished: boolean;
+  /** RFC 9394 §3.2: only a stretch of the messages. */
+  readonly partial: PartialRange | undefined;
 }
 
 /** Messages loaded ahead of the one being written. */
@@ -30,6 +33,7 @@ function parse(cursor: Cursor): FetchArguments {
   const items = parseFetchItems(cursor);
   let changedSince: number | undefined;
   let vanished = false;
+  let partial: PartialRange | undefined;
   if (cursor.take(" ")) {
     cursor.list(() => {
       const modifier = cursor.keyword();
@@ -37,12 +41,15 @@ function parse(cursor: Cursor): FetchArguments {
       else if (modifier === "CHANGEDSINCE") {
         cursor.space();
         changedSince = cursor.number64();
+      } else if (modifier === "PARTIAL") {
+        cursor.space();
+        partial = parsePartialRange(cursor);
       } else throw new GrammarError(`FETCH has no modifier ${modifier.slice(0, 40)}`);
     });
   }
   cursor.end();
   if (vanished && changedSince === undefined) throw new GrammarError("VANISHED goes with CHANGEDSINCE");
-  return { set, items, changedSince, vanished };
+  return { set, items, changedSince, vanished, partial };
 }
 
 async function run(session: Session, args: FetchArguments, byUid: boolean): Promise<Completion> {
@@ -59,9 +66,14 @@ async function run(session: Session, args: FetchArguments, byUid: boolean): Prom
   }
   let positions = box.resolve(args.set, byUid, session.saved);
   if (args.changedSince !== undefined) positions = changedSince(session, positions, args.changedSince);
+  if (args.partial) {
+    if (!byUid) throw new GrammarError("PARTIAL goes with UID FETCH (RFC 9394 section 3.2)");
+    const uids = partOf(box.uidsOf(positions), args.partial);
+    positions = box.positionsOf(uids);
+  }
   box.writeNewKeywords(out);
   const items: FetchItem[] = [...args.items];
-  if (byUid && !names.has("UID")) items.unshift({ kind: "simple", name: "UID" });
+  if (byUid && !names.has("UID") && !enabled.uidOnly) items.unshift({ kind: "simple", name: "UID" });
   if (args.changedSince !== undefined && !names.has("MODSEQ")) items.push({ kind: "simple", name: "MODSEQ" });
   const seen = !box.readOnly && box.may("s") && args.items.some((item) => "peek" in item && !item.peek);
   const failure = await answer(session, items, positions, seen);
@@ -109,13 +121,12 @@ async function answerFromIndex(
   writers: readonly ItemWriter[],
   positions: Positions,
 ): Promise<void> {
-  const { box, out } = session;
+  const { box, out, enabled } = session;
+  const { uidOnly } = enabled;
   for (const [first, last] of positions) {
     for (let position = first; position <= last; position += 1) {
       const message = new FetchMessage(box, position);
-      out.text("* ");
-      out.number(position + 1);
-      out.text(" FETCH (");
+      beginFetch(out, uidOnly ? message.uid : position + 1, uidOnly);
       for (let index = 0; index < writers.length; index += 1) {
         if (index > 0) out.text(" ");
         writers[index]!.write(out, message);
@@ -180,9 +191,8 @@ async function answerOne(
     const refusal = writer.prepare ? await writer.prepare(message) : undefined;
     if (refusal !== undefined) return no("The part's encoding cannot be taken off.", refusal);
   }
-  out.text("* ");
-  out.number(message.position + 1);
-  out.text(" FETCH (");
+  const { uidOnly } = session.enabled;
+  beginFetch(out, uidOnly ? message.uid : message.position + 1, uidOnly);
   for (let index = 0; index < writers.length; index += 1) {
     if (index > 0) out.text(" ");
     const streaming = writers[index]!.write(out, message);

@@ -15,12 +15,22 @@ export const idle = command({
     const selected = session.notifier ? undefined : session.selected;
     let scheduled: NodeJS.Immediate | undefined;
     let idling = true;
+    let telling: Promise<unknown> = Promise.resolve();
     const tell = () => {
       scheduled = undefined;
       // A late scan must not tell an EXPUNGE in the middle of the next command.
       if (!idling || session.connection.closed) return;
+      session.contexts?.tellLeaving();
       selected?.synchronize(out, updateStyle(session), true);
       out.endAnswer();
+      // A search takes a moment; what it finds when IDLE has ended is told by the next command's end.
+      telling = telling
+        .then(() => session.contexts?.tellChanges())
+        .then(
+          () => out.endAnswer(),
+          (error: unknown) =>
+            session.log.warn({ event: "update-failed", err: error }, "a search could not be followed"),
+        );
     };
     // Several changes of one turn go out together.
     const stop = selected?.mailbox.onChange(() => {
@@ -45,6 +55,7 @@ export const idle = command({
       return word === "DONE" ? ok("Idle no more.") : bad("IDLE ends with DONE.");
     } finally {
       idling = false;
+      await telling;
       session.idling = false;
       clearInterval(keepAlive);
       if (scheduled) clearImmediate(scheduled);

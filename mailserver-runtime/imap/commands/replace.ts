@@ -23,7 +23,8 @@ function parse(cursor: Cursor, session: Session): ReplaceArguments {
 
 async function run(session: Session, args: ReplaceArguments, byUid: boolean): Promise<Completion> {
   const { box, out } = session;
-  if (!session.wire.literal) return bad("REPLACE: expected a literal with the message.");
+  if (!session.wire.literal || args.options.parts)
+    return bad("REPLACE: expected a literal with the message.");
   if (box.readOnly) return no("The mailbox was examined, not selected.", "READ-ONLY");
   const position = byUid ? positionOf(box.known, args.number) : args.number - 1;
   if (position < 0 || position >= box.known.count) {

@@ -3,7 +3,7 @@ import { rightsOn } from "../access/guarded-mailbox.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { formatSet, type NumberRange, parseKnownUids } from "../grammar/sequence-set.ts";
-import { Selected } from "../selected.ts";
+import { beginFetch, Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { type Completion, command, loggedIn, ok } from "./command.ts";
 
@@ -94,7 +94,7 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
   if (!enabled.rev2) {
     out.text(`* ${selected.recentCount} RECENT\r\n`);
     const unseen = view.flags.subarray(0, view.count).findIndex((flags) => !(flags & Flag.Seen));
-    if (unseen >= 0) out.text(`* OK [UNSEEN ${unseen + 1}] First unseen.\r\n`);
+    if (unseen >= 0 && !enabled.uidOnly) out.text(`* OK [UNSEEN ${unseen + 1}] First unseen.\r\n`);
   }
   out.text(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid.\r\n`);
   out.text(`* OK [UIDNEXT ${view.uidNext}] Predicted next UID.\r\n`);
@@ -120,7 +120,9 @@ async function resynchronize(session: Session, remembered: Remembered): Promise<
     if (known.modSeqs[position]! <= remembered.modSeq) continue;
     const uid = known.uids[position]!;
     if (remembered.knownUids && !contains(remembered.knownUids, uid)) continue;
-    out.text(`* ${position + 1} FETCH (UID ${uid} FLAGS `);
+    const { uidOnly } = session.enabled;
+    beginFetch(out, uidOnly ? uid : position + 1, uidOnly);
+    out.text(uidOnly ? "FLAGS " : `UID ${uid} FLAGS `);
     out.bytes(box.flagNames(box.flagsAt(position)));
     out.text(` MODSEQ (${known.modSeqs[position]}))\r\n`);
     if (out.mustPause()) await out.pause();

@@ -1,6 +1,6 @@
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
-import { parseResultOptions, type ResultOption } from "../grammar/result-options.ts";
+import { parseResultOptions, type ResultOptions } from "../grammar/result-options.ts";
 import { parseSearchProgram, type SearchNode } from "../grammar/search-program.ts";
 import { withProgress } from "../progress.ts";
 import { writeSearchResult } from "../response/search-result.ts";
@@ -14,7 +14,7 @@ import { mentionsModSeq, modSeqOf, save } from "./search.ts";
 const MAX_CRITERIA = 20;
 
 interface SortArguments {
-  readonly options: ReadonlySet<ResultOption> | undefined;
+  readonly options: ResultOptions | undefined;
   readonly criteria: readonly SortCriterion[];
   readonly program: SearchNode;
 }
@@ -46,8 +46,8 @@ async function run(session: Session, args: SortArguments, byUid: boolean): Promi
   const withModSeq = mentionsModSeq(args.program);
   if (withModSeq) session.enableCondstore();
   const found = await search(session, args.program);
-  save(session, found, args.options);
   const sorted = await sortPositions(session, found, args.criteria);
+  save(session, sorted, args.options);
   writeSearchResult(session, {
     name: "SORT",
     tag: session.tag,
@@ -56,6 +56,8 @@ async function run(session: Session, args: SortArguments, byUid: boolean): Promi
     options: args.options,
     modSeq: withModSeq ? modSeqOf(session, sorted, args.options) : undefined,
   });
+  if (args.options?.names.has("UPDATE"))
+    session.out.text(`* NO [NOUPDATE "${session.tag}"] A sorted result is not followed.\r\n`);
   return ok("Sorted.");
 }
 

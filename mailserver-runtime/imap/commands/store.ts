@@ -3,7 +3,7 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { parseFlag, parseFlagList } from "../grammar/flags.ts";
 import { formatSet, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
-import type { Positions, Selected } from "../selected.ts";
+import { beginFetch, type Positions, type Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { type Command, type Completion, command, no, ok } from "./command.ts";
 
@@ -122,11 +122,9 @@ async function answer(
         box.noteTold(position, applied(args.mode, box.believedFlags(position), word));
         if (!withModSeq) continue;
       }
-      out.text("* ");
-      out.number(position + 1);
-      out.text(" FETCH (");
+      beginFetch(out, enabled.uidOnly ? uid : position + 1, enabled.uidOnly);
       let separator = "";
-      if (byUid || withModSeq) {
+      if ((byUid || withModSeq) && !enabled.uidOnly) {
         out.text("UID ");
         out.number(uid);
         separator = " ";

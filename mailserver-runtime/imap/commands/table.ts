@@ -2,6 +2,7 @@
 import { deleteacl, getacl, listrights, myrights, setacl } from "./acl.ts";
 import { append } from "./append.ts";
 import { authenticate } from "./authenticate.ts";
+import { cancelupdate } from "./cancelupdate.ts";
 import { capability } from "./capability.ts";
 import { check } from "./check.ts";
 import { close } from "./close.ts";
@@ -11,6 +12,7 @@ import { copy, move, uidCopy, uidMove } from "./copy.ts";
 import { create } from "./create.ts";
 import { deleteMailbox } from "./delete.ts";
 import { enable } from "./enable.ts";
+import { esearch } from "./esearch.ts";
 import { expunge, uidExpunge } from "./expunge.ts";
 import { fetch, uidFetch } from "./fetch.ts";
 import { getquota, getquotaroot } from "./getquota.ts";
@@ -79,6 +81,8 @@ export const commands: readonly Command[] = [
   uidReplace,
   search,
   uidSearch,
+  cancelupdate,
+  esearch,
   sort,
   uidSort,
   thread,

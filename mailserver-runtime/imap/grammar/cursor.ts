@@ -9,9 +9,12 @@
 
 /** The client's bytes are not the grammar's: answered with BAD. */
 export class GrammarError extends Error {
-  constructor(message: string) {
+  /** Response code that goes with it. */
+  readonly code: string | undefined;
+  constructor(message: string, code?: string) {
     super(message);
     this.name = "GrammarError";
+    this.code = code;
   }
 }
 

@@ -13,6 +13,7 @@ import { FieldCursor } from "../../message/mime/fields.ts";
 import { readStructure } from "../../message/mime/structure.ts";
 import { Flag, KEYWORD_SHIFT, StoreError } from "../../store/mail-store.ts";
 import { emailId } from "../fetch/items.ts";
+import { GrammarError } from "../grammar/cursor.ts";
 import { DAY, parseMailDate } from "../grammar/dates.ts";
 import type { Comparison, SearchNode } from "../grammar/search-program.ts";
 import type { NumberRange } from "../grammar/sequence-set.ts";
@@ -37,12 +38,19 @@ interface Loaded {
 }
 type Test = (message: Loaded) => Answer;
 
-/** Positions that match, ascending. Messages that vanish meanwhile do not match. */
-export async function search(session: Session, program: SearchNode): Promise<number[]> {
-  const { box, out } = session;
+/**
+ * Positions that match, ascending, in the selected mailbox or another that is open. Messages that vanish
+ * meanwhile do not match.
+ */
+export async function search(
+  session: Session,
+  program: SearchNode,
+  box: Selected = session.box,
+): Promise<number[]> {
+  const { out } = session;
   const bodyNodes: SearchNode[] = [];
   const needs = { header: false, saved: false };
-  const test = compile(session, program, bodyNodes, needs);
+  const test = compile({ session, box }, program, bodyNodes, needs);
   const found: number[] = [];
   out.beginTurn();
   for (let position = 0; position < box.known.count; position += 1) {
@@ -126,13 +134,19 @@ function cost(node: SearchNode): number {
   }
 }
 
+/** In which mailbox is searched, for whom. */
+interface Place {
+  readonly session: Session;
+  readonly box: Selected;
+}
+
 function compile(
-  session: Session,
+  place: Place,
   node: SearchNode,
   bodyNodes: SearchNode[],
   needs: { header: boolean; saved: boolean },
 ): Test {
-  const { box } = session;
+  const { box, session } = place;
   const { known } = box;
   switch (node.key) {
     case "all":
@@ -144,7 +158,7 @@ function compile(
     case "or": {
       const tests = [...node.nodes]
         .sort((a, b) => cost(a) - cost(b))
-        .map((child) => compile(session, child, bodyNodes, needs));
+        .map((child) => compile(place, child, bodyNodes, needs));
       const decisive: Answer = node.key === "and" ? 0 : 1;
       return (message) => {
         let result: Answer = decisive === 0 ? 1 : 0;
@@ -157,7 +171,7 @@ function compile(
       };
     }
     case "not": {
-      const test = compile(session, node.node, bodyNodes, needs);
+      const test = compile(place, node.node, bodyNodes, needs);
       return (message) => {
         const result = test(message);
         return result === UNKNOWN ? UNKNOWN : result === 1 ? 0 : 1;
@@ -167,6 +181,8 @@ function compile(
       return flagTest(box, node.flag, node.set);
     case "sequence":
     case "uid":
+      if (session.enabled.uidOnly && node.key === "sequence" && node.set.kind !== "saved")
+        throw new GrammarError("messages have no numbers here; name them by UID", "UIDREQUIRED");
       return positionTest(box.resolveFound(node.set, node.key === "uid", session.saved));
     case "size":
       return node.larger

@@ -11,9 +11,13 @@ import { parameter } from "../../message/mime/parameters.ts";
 import { MAX_HEADER, type MimePart } from "../../message/mime/structure.ts";
 import { decoded } from "../fetch/binary.ts";
 
-/** Text as it is compared: composed, and without case. */
+/**
+ * Text as it is compared: the collation i;unicode-casemap (RFC 5051) that I18NLEVEL=1 promises, decomposed and
+ * without case; so letters are found however they are composed, and full-width ones by the usual ones.
+ */
 export function fold(text: string): string {
-  return text.normalize("NFC").toLowerCase();
+  // Lower case has two small sigmas, and which one depends on what follows.
+  return text.normalize("NFKD").toLowerCase().replaceAll("\u03c2", "\u03c3");
 }
 
 /** Whether a text part contains the folded text; with `headers` the header of every part and message counts too. */
