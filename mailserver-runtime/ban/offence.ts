@@ -20,6 +20,9 @@ export const offenceKinds = {
   "bare-lf": { jail: "postfix", weight: 0.5, title: "lines that end in a bare LF" },
   pipelining: { jail: "postfix", weight: 1, title: "commands before their reply" },
   "foreign-protocol": { jail: "postfix", weight: 2, title: "another protocol than SMTP" },
+  smuggling: { jail: "postfix", weight: 2, title: "a message with two ends (SMTP smuggling)" },
+  "line-too-long": { jail: "postfix", weight: 1, title: "a command line without end" },
+  slow: { jail: "postfix", weight: 0.5, title: "a connection kept open byte by byte" },
   "too-many-errors": { jail: "postfix", weight: 1, title: "too many errors" },
 } as const satisfies Record<string, { jail: Jail; weight: number; title: string }>;
 export type OffenceKind = keyof typeof offenceKinds;

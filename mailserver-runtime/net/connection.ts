@@ -10,6 +10,7 @@ import type { SecureContext } from "node:tls";
 export type ConnectionEnd =
   | "closed" // the peer ended the connection
   | "timeout" // nothing came for the time allowed
+  | "not-reading" // the peer did not take what was sent for the time allowed
   | "line-too-long" // no line end within the limit; the rest of the line has not been read
   | "shutdown" // this server is stopping
   | "tls"; // handshake failed

@@ -289,7 +289,7 @@ export class SocketConnection implements Connection {
     }
     if (this.#drain !== undefined && this.#drainDeadline <= now) {
       // A peer that does not take its answers gets no further one either.
-      this.#fail("timeout", "the peer did not take what was sent");
+      this.#fail("not-reading", "the peer did not take what was sent");
       return;
     }
     const read = this.#read;

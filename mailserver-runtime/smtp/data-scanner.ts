@@ -5,20 +5,24 @@
  * SMTP smuggling lives on servers that end a message at anything but CR LF "." CR LF. Here only that ends
  * one, and a CR without LF or an LF without CR anywhere makes the message refused as a whole, so that
  * nothing we pass on can be read in two ways by the next server either. A client whose lines end in LF alone
- * would wait for ever for its reply; its end is seen too, but only to refuse and then to hang up.
+ * would wait for ever for its reply; its end is seen too, but only to refuse and then to hang up. A line that
+ * is a lone dot once its NULs are gone ends a message at servers that drop them: it is refused as well.
  *
  * Bytes are looked at with `Buffer.indexOf`, a line at a time; what goes on are views of the chunks.
  */
 
-export type DataFault = "bare-lf" | "bare-cr" | "line-too-long";
+export type DataFault = "bare-lf" | "bare-cr" | "hidden-end" | "line-too-long";
 
 const LF = 10;
 const CR = 13;
 const DOT = 46;
+const NUL = 0;
 
 type State =
   | "line-start"
   | "text"
+  | "veil" // only NULs so far
+  | "veiled-dot" // NULs and one dot so far
   | "cr" // a CR whose LF has not come yet
   | "dot" // a dot at the start of a line, held back
   | "dot-cr";
@@ -60,7 +64,11 @@ export class DataScanner {
             this.#state = "dot";
             break;
           }
-          this.#state = "text";
+          this.#state = chunk[at] === NUL ? "veil" : "text";
+          break;
+        case "veil":
+        case "veiled-dot":
+          at = this.#unveil(chunk, at);
           break;
         case "text": {
           if (cr < at) cr = searched(chunk, CR, at);
@@ -92,7 +100,7 @@ export class DataScanner {
             this.unclearEnd = true;
             return at + 1;
           } else {
-            this.#state = "text";
+            this.#state = chunk[at] === NUL ? "veil" : "text";
           }
           break;
         case "dot-cr":
@@ -121,9 +129,16 @@ export class DataScanner {
         if (chunk[at] === LF) {
           at++;
           this.#newLine(false);
-        } else this.fault ??= "bare-cr";
+        } else {
+          this.fault ??= "bare-cr";
+          this.#state = "text";
+        }
+        if (at === length) break;
       }
-      this.#state = "text";
+      if (this.#state === "line-start") this.#state = chunk[at] === NUL ? "veil" : "text";
+      while (at < length && (this.#state === "veil" || this.#state === "veiled-dot"))
+        at = this.#unveil(chunk, at);
+      if (at === length) break;
       if (cr < at) cr = searched(chunk, CR, at);
       if (lf < at) lf = searched(chunk, LF, at);
       const stop = Math.min(cr, lf);
@@ -134,11 +149,25 @@ export class DataScanner {
       else if (stop === lf && stop < length) this.#bareLf();
     }
   }
-  /** The end of what `check` has seen: a CR may not stand last. */
+  /** The end of what `check` has seen: a CR may not stand last, and an open last line is one that will be ended. */
   finish(): void {
     if (this.#state === "cr") this.fault ??= "bare-cr";
+    if (this.#state === "veiled-dot") this.fault ??= "hidden-end";
   }
 
+  /** One byte of a line that began with a NUL; gives the place to go on from. */
+  #unveil(chunk: Buffer, at: number): number {
+    const byte = chunk[at];
+    const goesOn = byte === NUL || (byte === DOT && this.#state === "veil");
+    if (goesOn) {
+      this.#lineLength++;
+      if (byte === DOT) this.#state = "veiled-dot";
+      return at + 1;
+    }
+    if (this.#state === "veiled-dot" && (byte === CR || byte === LF)) this.fault ??= "hidden-end";
+    this.#state = "text";
+    return at;
+  }
   #bareLf(): void {
     this.fault ??= "bare-lf";
     this.#newLine(true);

@@ -1,130 +1,13 @@
 /**
  * Hostile bytes against whole sessions, without sockets so that there is time for many: mutated dialogues and
- * would-be smuggling. MAILKEEP_FUZZ sets the number of cases.
+ * would-be smuggling. `fuzz-for-tests.ts` says how many cases there are.
  */
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Snapshot } from "../config/snapshot.ts";
-import { type Connection, ConnectionError } from "../net/connection.ts";
-import { InputBuffer } from "../net/input-buffer.ts";
-import { silentLog } from "../net/log.ts";
-import { settingsSchema } from "../settings/schema.ts";
-import { serveSmtp } from "./serve.ts";
+import { fuzzRun } from "./fuzz-for-tests.ts";
+import { runScript } from "./scripted-session-for-tests.ts";
 import type { SmtpMode } from "./session.ts";
-import { testRoutes } from "./testing.ts";
-
-const cases = Number(process.env.MAILKEEP_FUZZ ?? 10_000);
-
-/** A connection that brings the next packet when everything before it has been read, and then ends. */
-class ScriptedConnection implements Connection {
-  readonly id = "fuzz";
-  readonly remote = { address: "192.0.2.1", port: 1 };
-  readonly local = { address: "192.0.2.2", port: 25 };
-  readonly closed = false;
-  readonly tls: Connection["tls"];
-  sent = "";
-  #packets: Buffer[];
-  #input = new InputBuffer();
-
-  constructor(packets: readonly Buffer[], secure: boolean) {
-    this.#packets = packets.filter((packet) => packet.length > 0);
-    this.tls = secure ? { protocol: "TLSv1.3", cipher: "test", servername: undefined } : undefined;
-  }
-  get lineEndedBare() {
-    return this.#input.endedBare;
-  }
-  buffered() {
-    return this.#input.length;
-  }
-  async readLine(limit: number, _timeoutMs: number, options?: { readonly bareLf?: boolean }) {
-    for (;;) {
-      const line = this.#input.line(limit, options?.bareLf === true);
-      if (line === "too-long") throw new ConnectionError("line-too-long", "too long");
-      if (line !== undefined) return line;
-      this.#more();
-    }
-  }
-  async readChunk(max: number) {
-    for (;;) {
-      const chunk = this.#input.take(max);
-      if (chunk !== undefined) return chunk;
-      this.#more();
-    }
-  }
-  #more() {
-    const packet = this.#packets.shift();
-    if (packet === undefined) throw new ConnectionError("closed", "the script has ended");
-    this.#input.push(packet);
-  }
-  unread(bytes: Buffer) {
-    this.#input.unshift(bytes);
-  }
-  write(bytes: Buffer | string) {
-    this.sent += bytes.toString();
-  }
-  async drained() {}
-  async startTls() {
-    if (this.#input.length > 0) throw new ConnectionError("tls", "plain text before TLS");
-  }
-  channelBinding() {
-    return undefined;
-  }
-  end() {}
-  destroy() {}
-}
-
-const snapshot = {
-  settings: settingsSchema.parse({ hostname: "mail.example.org", message: { sizeLimit: 2000 } }),
-  domain: () => undefined,
-  account: (address: string) => ({ address, enabled: true, quotaBytes: 0 }),
-} as unknown as Snapshot;
-
-interface Outcome {
-  readonly sent: string;
-  readonly messages: { readonly from: string; readonly content: string }[];
-}
-async function run(packets: readonly Buffer[], mode: SmtpMode): Promise<Outcome> {
-  const connection = new ScriptedConnection(packets, mode === "submission");
-  const messages: Outcome["messages"] = [];
-  const keep = (prefix: Buffer, content: Buffer | undefined) => {
-    const from = /^Return-Path: <(.*)>\r\n/m.exec(prefix.toString("latin1"))?.[1] ?? "";
-    messages.push({ from, content: content?.toString("latin1") ?? "" });
-  };
-  await serveSmtp(connection, {
-    mode,
-    snapshot: () => snapshot,
-    routeRecipient: testRoutes,
-    senderRefusal: () => undefined,
-    store: {
-      async deliver({ content, recipients }) {
-        keep(recipients[0]!.prefix, content.buffer);
-        return recipients.map(({ account }) => ({ account, stored: true }));
-      },
-      usage: async () => ({ bytes: 0, messages: 0 }),
-    },
-    queue: {
-      async enqueue({ prefix, content }) {
-        keep(prefix, content.buffer);
-        return { id: "Q" };
-      },
-      remove: async () => true,
-    },
-    authenticator: {
-      verify: async ({ password }) =>
-        password === "secret"
-          ? { ok: true, account: "ann@example.org" }
-          : { ok: false, reason: "credentials" },
-      async close() {},
-    },
-    offersTls: true,
-    spool: { directory: tmpdir() },
-    limits: { errorDelayMs: 0, messageLine: 1000 },
-    log: silentLog,
-  });
-  return { sent: connection.sent, messages };
-}
 
 const text = (value: string) => Buffer.from(value, "latin1");
 const message = "From: ann@example.org\r\nSubject: x\r\n\r\n..body\r\nmore\r\n.\r\n";
@@ -198,7 +81,7 @@ const mutation = fc.record({
   insert: fc.oneof(fc.constantFrom(...special), fc.string({ maxLength: 4 })),
 });
 
-test("no bytes make a session throw, answer in broken replies, or store what is no message", async () => {
+test("no bytes make a session throw, answer in broken replies, or store what is no message", async (t) => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...corpus),
@@ -216,7 +99,7 @@ test("no bytes make a session throw, answer in broken replies, or store what is 
             packet.subarray(from + remove),
           ]);
         }
-        const { sent, messages } = await run(packets, dialogue.mode);
+        const { sent, messages } = await runScript(packets, dialogue.mode);
         assert.match(sent, /^(?:\d{3}[ -][ -~\u0080-\uffff]*\r\n)+$/);
         for (const { content } of messages) {
           assert.doesNotMatch(content, /\r(?!\n)|(?<!\r)\n/);
@@ -224,11 +107,11 @@ test("no bytes make a session throw, answer in broken replies, or store what is 
         }
       },
     ),
-    { numRuns: cases },
+    fuzzRun(t, 0.2),
   );
 });
 
-test("whatever stands between two messages, only CR LF dot CR LF lets the second be one (SMTP smuggling)", async () => {
+test("whatever stands between two messages, only CR LF dot CR LF lets the second be one (SMTP smuggling)", async (t) => {
   const glue = fc.array(
     fc.constantFrom("\r", "\n", "\r\n", ".", "\0", " ", "x", "\r\n.", "\r\n.\r", "\n.\n"),
     { maxLength: 6 },
@@ -241,13 +124,13 @@ test("whatever stands between two messages, only CR LF dot CR LF lets the second
       const packets = ["EHLO x\r\n", "MAIL FROM:<x@y.test>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\n"];
       if (split) packets.push(head, evil, "Subject: evil\r\n\r\nx\r\n.\r\n");
       else packets.push(`${head}${evil}`, "Subject: evil\r\n\r\nx\r\n.\r\n");
-      const { messages } = await run(packets.map(text), "mx");
+      const { messages } = await runScript(packets.map(text), "mx");
       const trueEnd = head.includes("\r\n.\r\n");
       if (!trueEnd) assert.ok(!messages.some(({ from }) => from === "evil@y.test"), JSON.stringify(between));
       // After a true end the next lines are commands; what stood before it is a message or was refused.
       else if (/\r(?!\n)|(?<!\r)\n/.test(head.slice(0, head.indexOf("\r\n.\r\n"))))
         assert.ok(!messages.some(({ from }) => from === "x@y.test"), JSON.stringify(between));
     }),
-    { numRuns: cases },
+    fuzzRun(t, 0.2),
   );
 });

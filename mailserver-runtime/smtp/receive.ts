@@ -17,6 +17,7 @@ const OVERSIZE = 8;
 const faultReplies: Readonly<Record<DataFault, Reply>> = {
   "bare-lf": replies.bareLf,
   "bare-cr": replies.bareCr,
+  "hidden-end": replies.hiddenEnd,
   "line-too-long": replies.longLine,
 };
 
@@ -57,7 +58,7 @@ export async function receiveData(
     throw error;
   }
   checkSize(transaction, message);
-  return finishMessage(message);
+  return finishMessage(session, message);
 }
 
 /** Reads `size` bytes of BDAT into the message; undefined: reads and forgets them. Throws ConnectionError. */
@@ -81,10 +82,15 @@ export async function receiveChunk(
 }
 
 /** The message as it has come, or why it is refused. */
-export async function finishMessage(message: MessageInProgress): Promise<MessageContent | Reply> {
+export async function finishMessage(
+  session: Session,
+  message: MessageInProgress,
+): Promise<MessageContent | Reply> {
   const { scanner, writer } = message;
   if (scanner.fault !== undefined && message.refusal === undefined)
     message.refusal = faultReplies[scanner.fault];
+  if (scanner.unclearEnd || scanner.fault === "hidden-end")
+    session.abuse("smuggling", faultReplies[scanner.fault ?? "hidden-end"]);
   if (message.refusal !== undefined) {
     await writer.discard();
     return scanner.unclearEnd ? closing(message.refusal) : message.refusal;
@@ -117,8 +123,10 @@ async function settle(session: Session, transaction: Transaction, message: Messa
 function checkPace(session: Session, transaction: Transaction, message: MessageInProgress): void {
   const { limits } = session;
   const allowed = limits.messageMs + (message.received / limits.slowestBytesPerSecond) * 1000;
-  if (session.now() - message.startedAt > allowed)
+  if (session.now() - message.startedAt > allowed) {
+    session.abuse("slow", replies.timeout);
     throw new ConnectionError("timeout", "the message came too slowly");
+  }
   if (message.received > OVERSIZE * transaction.sizeLimit + CHUNK)
     throw new ConnectionError("closed", "the client did not stop sending an oversized message");
 }

@@ -97,6 +97,7 @@ export const replies = {
   largerThanQuota: reply(552, "5.2.2", "Message is larger than the mailbox"),
   bareCr: reply(554, "5.6.0", "Message has a bare <CR>; lines end in <CR><LF>"),
   bareLf: reply(554, "5.6.0", "Message has a bare <LF>; lines end in <CR><LF>"),
+  hiddenEnd: reply(554, "5.6.0", "Message has a line that is a lone dot but for its NULs"),
   longLine: reply(554, "5.6.0", "Message has a line that is too long"),
   headerTooLarge: reply(552, "5.3.4", "Header section is too large"),
   loop: reply(554, "5.4.6", "Too many hops; mail loop"),

@@ -12,7 +12,6 @@
  * where that could be in doubt the connection ends.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { OffenceKind } from "../ban/offence.ts";
 import { type Connection, ConnectionError } from "../net/connection.ts";
 import type { Command } from "./command.ts";
 import { commandsOf } from "./commands/table.ts";
@@ -36,7 +35,10 @@ export async function serveSmtp(
     if (!(error instanceof ConnectionError)) throw error;
     if (error.code === "timeout") session.say(replies.timeout);
     else if (error.code === "shutdown") session.say(replies.shutdown);
-    else if (error.code === "line-too-long") session.say(replies.lineTooLong);
+    else if (error.code === "line-too-long") {
+      session.abuse("line-too-long", replies.lineTooLong);
+      session.say(replies.lineTooLong);
+    } else if (error.code === "not-reading") session.abuse("slow", replies.timeout);
     session.log.debug({ event: "connection-end", reason: error.code });
   } finally {
     await session.reset();
@@ -50,7 +52,7 @@ async function greet(session: Session): Promise<boolean> {
   if (delayMs > 0 && session.mode === "mx") {
     try {
       await connection.readChunk(1, delayMs);
-      offence(session, "early-talker", replies.earlyTalker);
+      session.abuse("early-talker", replies.earlyTalker);
       session.say(replies.earlyTalker);
       return false;
     } catch (error) {
@@ -69,7 +71,7 @@ async function converse(session: Session): Promise<void> {
   for (;;) {
     const line = await connection.readLine(lineLimit, limits.commandMs, bareLf);
     if (connection.lineEndedBare) {
-      offence(session, "bare-lf", replies.bareLineFeed);
+      session.abuse("bare-lf", replies.bareLineFeed);
       session.say(replies.bareLineFeed);
       return;
     }
@@ -99,7 +101,7 @@ function answerTo(
 ): ReturnType<Command["run"]> {
   if (command === undefined) {
     if (foreignVerb.test(verb)) {
-      offence(session, "foreign-protocol", replies.unknownCommand);
+      session.abuse("foreign-protocol", replies.unknownCommand);
       return closing(replies.unknownCommand);
     }
     return replies.unknownCommand;
@@ -108,7 +110,7 @@ function answerTo(
   const groupEnds = command.endsGroup || !session.extended;
   if (groupEnds && session.connection.buffered() > 0) {
     // Bytes behind a reply nobody has read yet: an injection before TLS, a smuggled body, or a spam engine.
-    offence(session, "pipelining", replies.pipelining);
+    session.abuse("pipelining", replies.pipelining);
     return replies.pipelining;
   }
   if (command.idle && ++session.idleCommands > session.limits.idleCommands) session.errors++;
@@ -119,19 +121,13 @@ function answerTo(
 function counted(session: Session, command: Command | undefined, last: Reply): Reply {
   if (last.code >= 400 && session.mode !== "lmtp") session.errors++;
   if (session.errors < session.limits.errors || last.closes) return last;
-  offence(session, "too-many-errors", replies.tooManyErrors);
+  session.abuse("too-many-errors", replies.tooManyErrors);
   // A message's own verdict is told; whoever hears it may not believe the message was lost.
   return command?.verb === "DATA" || command?.verb === "BDAT" ? closing(last) : replies.tooManyErrors;
 }
 /** From half of the errors that end a connection on; the last one ends it at once. */
 function isSlowedDown({ errors, limits }: Session): boolean {
   return errors * 2 > limits.errors && errors < limits.errors;
-}
-
-/** A line that `ban` counts. */
-function offence(session: Session, kind: OffenceKind, answer: Reply): void {
-  session.offend(kind);
-  session.log.warn({ event: "smtp-offence", offence: kind, code: answer.code }, "protocol abuse");
 }
 
 /** For listeners: what a client over the connection limit hears. */

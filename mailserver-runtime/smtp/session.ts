@@ -101,6 +101,11 @@ export class Session {
     if (this.mode === "lmtp" || this.account !== undefined) return;
     this.services.offend?.({ kind, client: this.connection.remote.address });
   }
+  /** A breach of the protocol that no honest client commits: self-defence hears of it, and it is a line in the log. */
+  abuse(kind: OffenceKind, { code }: Reply): void {
+    this.offend(kind);
+    this.log.warn({ event: "smtp-offence", offence: kind, code }, "protocol abuse");
+  }
   nextTransactionId(): string {
     return `${this.connection.id}-${(++this.#transactions).toString(36)}`;
   }

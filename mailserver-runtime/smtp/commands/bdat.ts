@@ -33,7 +33,7 @@ export const bdat: Command = {
     if (message.refusal !== undefined && parts[2] === undefined) return message.refusal;
     if (parts[2] === undefined) return reply(250, "2.0.0", `${size} octets received`);
     message.scanner.finish();
-    return decideMessage(session, transaction, await finishMessage(message));
+    return decideMessage(session, transaction, await finishMessage(session, message));
   },
 };
 
