@@ -26,6 +26,8 @@ export interface FoundationOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Log lines go to standard output as well. */
   readonly logToStdout: boolean;
+  /** A worker's number: it stands in each log line, and files are read again when the first process says so. */
+  readonly worker?: number;
 }
 export interface Foundation {
   readonly directories: Directories;
@@ -55,9 +57,10 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
   };
   try {
     const output = openLog({ directory: directories.log, level: "info", stdout: options.logToStdout });
-    const { log } = output;
+    const isWorker = options.worker !== undefined;
+    const log = isWorker ? output.log.child({ worker: options.worker }) : output.log;
     closers.push(() => output.flush());
-    const configuration = await openConfiguration(directories, { log, env });
+    const configuration = await openConfiguration(directories, { log, env, watch: !isWorker });
     closers.push(() => configuration.close());
     const snapshot = () => configuration.current();
     const settings = () => snapshot().settings;
@@ -66,7 +69,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     const { servers, authenticData } = settings().dns;
     const resolver = createResolver({ servers, trustAuthenticData: authenticData });
     closers.push(() => resolver.close());
-    const tls = await loadTlsContexts(directories, settings(), log, { env });
+    const tls = await loadTlsContexts(directories, settings(), log, isWorker ? { env, pollMs: 0 } : { env });
     closers.push(() => tls.close());
     const srs = srsBySettings(await loadSrsSecrets(`${directories.state}/srs-secrets`));
     return {

@@ -20,7 +20,7 @@ import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
-import { openPorts } from "./ports.ts";
+import { Ports } from "./ports.ts";
 import { declaredRelays, overflowRelay } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import { openPublishedTls } from "./queue/published-tls.ts";
@@ -32,6 +32,7 @@ import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import { openMaildirStore } from "./store/maildir/store.ts";
+import { openFront } from "./workers/front.ts";
 
 export interface ServerOptions {
   readonly directories: Directories;
@@ -71,8 +72,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       (await startNameServer({ ...authoritative, zoneDirectory: `${directories.config}/zones`, log }));
     closers.push(() => nameServer?.close());
 
-    const store = await openMaildirStore({ directories, log });
-    closers.push(() => store.close());
+    const ownStore = await openMaildirStore({ directories, log });
+    closers.push(() => ownStore.close());
     const bans = await openBans({
       directories,
       settings: () => settings().ban,
@@ -94,6 +95,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => authenticator.close());
+    const limiter = await openSubmissionLimiter({ path: `${directories.state}/submission-limits`, log });
+    closers.push(() => limiter.close());
+    const ports = new Ports();
+    const front = await openFront({
+      foundation,
+      env: options.env,
+      logToStdout: options.logToStdout,
+      store: ownStore,
+      authenticator,
+      limiter,
+      bans,
+      queue: () => queue,
+      connections: () => ports.connections,
+    });
+    const { member, pool } = front;
+    closers.push(
+      () => member.close(),
+      () => pool.close(),
+    );
+    const { store } = member;
     const { routeRecipient } = foundation;
     const enter = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
     const relays = declaredRelays(snapshot);
@@ -136,9 +157,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
 
-    const limiter = await openSubmissionLimiter({ path: `${directories.state}/submission-limits`, log });
-    closers.push(() => limiter.close());
-
     const shared: SharedDuties = {
       store,
       queue,
@@ -146,32 +164,44 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       offend: bans.offend,
       limiter,
       reenter: enter,
+      elsewhere: (...session) => member.elsewhere(...session),
     };
     const serving = await openServing(foundation, shared, {
       spoolDirectory: `${directories.state}/incoming`,
     });
     closers.push(() => serving.close());
-    const ports = await openPorts(settings().listeners, serving, {
+    member.serve(serving.resume);
+    await pool.startLeast();
+    await ports.open(settings().listeners, serving, {
       tls: tls.contexts,
       refuses: bans.refusal,
+      handOver: (socket, accepted) => pool.handOver(socket, accepted),
       log,
     });
     closers.push(() => ports.close(0));
 
     async function reloadFiles(): Promise<void> {
-      await Promise.all([tls.reload(), nameServer?.reload(), bans.reload()]);
+      await Promise.all([tls.reload(), nameServer?.reload(), bans.reload(), front.reload("files")]);
       // Zones served here may say something else now; what is asked elsewhere is only asked once more.
       resolver.flush();
     }
     async function reload(): Promise<void> {
       output.reopen();
       await configuration.reload();
-      await reloadFiles();
+      await Promise.all([reloadFiles(), front.reload("files and log")]);
     }
     const live: LiveServer = {
-      configuration,
+      configuration: {
+        ...configuration,
+        // An answer means that the change is in force everywhere.
+        async reload() {
+          const read = await configuration.reload();
+          await front.reload("files");
+          return read;
+        },
+      },
       startedAt,
-      listeners: ports.list,
+      listeners: () => ports.list(),
       problems: () => [
         ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
         ...syncFailures.list().map(degradation),
@@ -201,17 +231,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     return {
       log: output,
-      listeners: ports.list,
+      listeners: () => ports.list(),
       reload,
       async stop(graceMs) {
         log.info({ event: "stopping", graceMs });
         await admin.close();
-        await Promise.all([ports.close(graceMs), queue.close(graceMs)]);
+        await Promise.all([
+          ports.close(graceMs),
+          member.drain(graceMs),
+          pool.drain(graceMs),
+          queue.close(graceMs),
+        ]);
+        await pool.close();
+        await member.close();
         await authenticator.close();
         await bans.close();
         await limiter.close();
         await serving.close();
-        await store.close();
+        await ownStore.close();
         await reports.close();
         publishedTls.close();
         await nameServer?.close();

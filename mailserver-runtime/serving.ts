@@ -13,7 +13,8 @@ import { createInboundFilter } from "./filter/inbound-filter.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
 import { createSigner } from "./filter/signer.ts";
 import type { Foundation } from "./foundation.ts";
-import { serveImap } from "./imap/serve.ts";
+import { sayBye, serveImap } from "./imap/serve.ts";
+import type { ImapDependencies } from "./imap/session.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
@@ -25,6 +26,8 @@ import type { SmtpServices } from "./smtp/services.ts";
 import type { SmtpMode } from "./smtp/session.ts";
 import type { SubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import type { MailStore } from "./store/mail-store.ts";
+import type { Resume } from "./workers/member.ts";
+import type { CutOff, RelayedProtocol } from "./workers/session-relay.ts";
 
 /** What exists once in a server, as a session asks it. */
 export interface SharedDuties {
@@ -35,6 +38,13 @@ export interface SharedDuties {
   readonly limiter: Pick<SubmissionLimiter, "admit">;
   /** Takes mail that this server makes itself (`reentry.ts`). */
   readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
+  /** Where a session is served whose account another process has; undefined: here. See `workers/member.ts`. */
+  readonly elsewhere: (
+    protocol: RelayedProtocol,
+    account: string,
+    connection: Connection,
+    cutOff: CutOff,
+  ) => Promise<(() => Promise<void>) | undefined>;
 }
 export interface ServingOptions {
   /** Where messages lie while they arrive; this process's own, emptied at its start. */
@@ -43,6 +53,8 @@ export interface ServingOptions {
 export interface Serving {
   /** How each protocol is served; what is missing here is not built. */
   readonly serve: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>>;
+  /** How a session is served that logged in at another process. */
+  readonly resume: Partial<Readonly<Record<RelayedProtocol, Resume>>>;
   /** A protocol's words to a client over a limit. */
   readonly refusals: Partial<Readonly<Record<Protocol, string>>>;
   /** Waits for what the classifier is writing. */
@@ -104,30 +116,37 @@ export async function openServing(
     log,
   };
   const smtp = (mode: SmtpMode) => (connection: Connection) => serveSmtp(connection, { ...services, mode });
-  const imap = (connection: Connection) =>
-    serveImap(connection, {
-      store,
-      authenticator,
-      sasl: foundation.sasl,
-      hostname: settings().hostname,
-      log,
-      startTls: offersTls,
-      limits: { message: settings().message.sizeLimit },
-      spool,
-      quota: (account) => ({
-        bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
-      }),
-      isActive: (account) => snapshot().account(account)?.enabled === true,
-      offend,
-    });
+  const imap = (): ImapDependencies => ({
+    store,
+    authenticator,
+    sasl: foundation.sasl,
+    hostname: settings().hostname,
+    log,
+    startTls: offersTls,
+    limits: { message: settings().message.sizeLimit },
+    spool,
+    quota: (account) => ({
+      bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
+    }),
+    isActive: (account) => snapshot().account(account)?.enabled === true,
+    offend,
+    elsewhere: (account, connection) => shared.elsewhere("imap", account, connection, sayBye),
+  });
+  const serveImapClient = (connection: Connection) => serveImap(connection, imap());
   return {
     serve: {
       smtp: smtp("mx"),
       submission: smtp("submission"),
       submissions: smtp("submission"),
       lmtp: smtp("lmtp"),
-      imap,
-      imaps: imap,
+      imap: serveImapClient,
+      imaps: serveImapClient,
+    },
+    resume: {
+      async imap(account, { compressed }) {
+        const loggedIn = { account: await store.account(account) };
+        return (connection) => serveImap(connection, { ...imap(), onCompressed: compressed }, loggedIn);
+      },
     },
     refusals: { smtp: connectionRefusal },
     async close() {

@@ -5,9 +5,10 @@
  * Only the server's own user may connect (mode 0600, in a directory of its own). A request line is bounded,
  * a client that says nothing is let go, and requests of one connection are performed one after the other.
  */
-import { chmodSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { makeDirectory } from "../config/durable-file.ts";
+import { bindLocally } from "../net/local-socket.ts";
 import type { Log } from "../net/log.ts";
 import { answerLine, answerText } from "./answer.ts";
 import { type AdminContext, type LiveServer, OperationError } from "./context.ts";
@@ -53,7 +54,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       socket.on("close", () => clients.delete(client));
     });
     server.maxConnections = MAX_CLIENTS;
-    await bind(server, address.path);
+    await bindLocally(server, address.path);
     // Through a descriptor the path works only while that is open; the name below `run` stays the same.
     const inode = statSync(address.path).ino;
     const swept = await sweepUnfinished(options.directories);
@@ -107,21 +108,6 @@ async function answer(socket: Socket, text: string, context: ServerContext): Pro
   const result = await answerText(text, context);
   if (!socket.destroyed) socket.write(result);
   socket.setTimeout(IDLE_MS);
-}
-
-async function bind(server: Server, path: string): Promise<void> {
-  // bind(2) happens inside listen(), so the socket is never there with another mode.
-  const mask = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(path, resolve);
-      process.umask(mask);
-    });
-  } finally {
-    process.umask(mask);
-  }
-  chmodSync(path, 0o600);
 }
 
 /** Whether somebody accepts connections there. */

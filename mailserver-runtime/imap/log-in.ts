@@ -7,7 +7,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Claim, LoginResult } from "../auth/authenticator.ts";
 import { StoreError } from "../store/mail-store.ts";
-import { UserMailboxes } from "./access/user-mailboxes.ts";
 import { capabilities } from "./capabilities.ts";
 import { type Completion, no, ok } from "./commands/command.ts";
 import type { Session } from "./session.ts";
@@ -48,15 +47,18 @@ export async function logIn(session: Session, result: LoginResult): Promise<Comp
     return REFUSALS[result.reason];
   }
   try {
-    const { store, isActive } = dependencies;
-    session.account = new UserMailboxes({ store, own: await store.account(result.account), isActive });
+    const elsewhere = await dependencies.elsewhere?.(result.account, session.connection);
+    if (elsewhere === undefined) session.enter(await dependencies.store.account(result.account));
+    else
+      session.next = async () => {
+        await elsewhere();
+        session.state = "logout";
+      };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     session.log.error({ event: "account-unavailable", account: result.account, err: error }, error.message);
     return no("The mail of this account cannot be reached at the moment.", "UNAVAILABLE");
   }
   session.state = "authenticated";
-  session.failedLogins = 0;
-  session.log = session.log.child({ account: result.account });
   return ok("Logged in.", `CAPABILITY ${capabilities(session)}`);
 }

@@ -22,11 +22,15 @@ import { GrammarError } from "./grammar/cursor.ts";
 import { MailboxNameError } from "./grammar/mailbox-name.ts";
 import { CharsetError } from "./grammar/search-program.ts";
 import { defaultLimits } from "./limits.ts";
-import { type ImapDependencies, Session } from "./session.ts";
+import { type ImapDependencies, type LoggedIn, Session } from "./session.ts";
 import { updateStyle } from "./update-style.ts";
 
-/** Serves one client to the end of its connection; never rejects. */
-export async function serveImap(connection: Connection, dependencies: ImapDependencies): Promise<void> {
+/** Serves one client to the end of its connection, from its login on where it has logged in already; never rejects. */
+export async function serveImap(
+  connection: Connection,
+  dependencies: ImapDependencies,
+  loggedIn?: LoggedIn,
+): Promise<void> {
   const limits = { ...defaultLimits, ...dependencies.limits };
   const send = (text: string) => {
     session.out.text(text);
@@ -42,7 +46,8 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
   });
   const session: Session = new Session(connection, dependencies, limits, reader);
   try {
-    send(`* OK [CAPABILITY ${capabilities(session)}] ${dependencies.hostname} ready\r\n`);
+    if (loggedIn !== undefined) session.enter(loggedIn.account);
+    else send(`* OK [CAPABILITY ${capabilities(session)}] ${dependencies.hostname} ready\r\n`);
     await commandLoop(session, reader);
   } catch (error) {
     const bye = farewell(error);
@@ -64,6 +69,11 @@ export async function serveImap(connection: Connection, dependencies: ImapDepend
     // Who listens ends the socket when this resolves; what compresses hands on its last bytes a little later.
     await session.compressed?.ended;
   }
+}
+
+/** For a session whose server failed behind this process's back. */
+export function sayBye(connection: Connection): void {
+  connection.write("* BYE [UNAVAILABLE] This session was cut off; connect again.\r\n");
 }
 
 async function commandLoop(session: Session, reader: CommandReader): Promise<void> {

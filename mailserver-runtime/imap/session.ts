@@ -12,6 +12,7 @@ import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import type { UserMailboxes } from "./access/user-mailboxes.ts";
+import { UserMailboxes } from "./access/user-mailboxes.ts";
 import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
 import { decodeMailboxName, encodeMailboxName, MailboxNameError } from "./grammar/mailbox-name.ts";
@@ -45,6 +46,18 @@ export interface ImapDependencies {
   readonly isActive?: (account: string) => boolean;
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */
   readonly offend?: Offend;
+  /**
+   * Where the account that a client has logged in to is another process's (DESIGN D7): what serves the session from the
+   * answer to the login on, to its end. undefined: it is served here. Throws StoreError.
+   */
+  readonly elsewhere?: (account: string, connection: Connection) => Promise<Elsewhere | undefined>;
+  /** Told when COMPRESS begins: nobody but the session can write to the client from then on. */
+  readonly onCompressed?: () => void;
+}
+export type Elsewhere = () => Promise<void>;
+/** A client that logged in at another process, which relays the connection from there on. */
+export interface LoggedIn {
+  readonly account: AccountStore;
 }
 
 /** What a client asked to be told in a new way (RFC 5161). */
@@ -117,6 +130,16 @@ export class Session {
     this.out.speakThrough(connection);
     this.wire.speakThrough(connection);
     this.compressed = connection;
+    this.dependencies.onCompressed?.();
+  }
+
+  /** The client has logged in; the account is released with the session. */
+  enter(own: AccountStore): void {
+    const { store, isActive } = this.dependencies;
+    this.account = new UserMailboxes({ store, own, isActive });
+    this.state = "authenticated";
+    this.failedLogins = 0;
+    this.log = this.log.child({ account: own.address });
   }
 
   /** SASL mechanisms that may be used. */

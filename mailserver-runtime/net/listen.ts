@@ -1,20 +1,17 @@
 /**
- * Listeners: a port or a socket file, its limits, and what stands before a protocol's first byte: the PROXY header where a
- * listener declares who must send one (DESIGN D9), then TLS where the protocol begins with it (RFC 8314).
+ * Listeners: a port or a socket file, who may connect to it, and its limits. What comes after the accept is in
+ * serve-socket.ts, here or in the process that a socket is handed over to.
  *
  * Each connection is counted against its client's address and the listener's total before anything of it is
- * read. A handler that returns has its connection ended; one that throws is logged and has it destroyed; no
- * client can make a listener throw.
+ * read; no client can make a listener throw.
  */
 import { createServer, type Socket } from "node:net";
 import type { Listener, Protocol } from "../settings/schema.ts";
 import { clientKey, networkList, normalAddress } from "./address.ts";
 import { bind } from "./bind.ts";
-import { type Connection, ConnectionError, type TlsContexts } from "./connection.ts";
 import { ListenError } from "./listen-error.ts";
-import type { Log } from "./log.ts";
-import { parseProxyHeader } from "./proxy-protocol.ts";
-import { SocketConnection } from "./socket-connection.ts";
+import { beginsWithTls, type Refused, type SocketService, serveSocket } from "./serve-socket.ts";
+import type { SocketConnection } from "./socket-connection.ts";
 
 export { ListenError } from "./listen-error.ts";
 
@@ -29,20 +26,21 @@ export function defaultConnectionLimits(protocol: Protocol): ConnectionLimits {
   return { total: 20_000, perAddress: protocol === "smtp" ? 100 : 1000 };
 }
 
-export interface ListenOptions {
+export interface ListenOptions extends Omit<SocketService, "listener" | "admit"> {
   readonly listener: Listener;
-  /** Without it the listener offers no TLS; a protocol that begins with TLS needs it. */
-  readonly tls: TlsContexts | undefined;
-  /** Speaks the protocol; when its promise settles, the connection is ended. */
-  readonly onConnection: (connection: Connection) => Promise<void> | void;
   readonly limits?: ConnectionLimits;
   /** Who is not served, and how: asked before a byte of the connection is read, behind a proxy for the address it names. */
   readonly refuses?: (address: string) => "drop" | "reject" | undefined;
-  /** A protocol's last words to a client over a limit, with line end; sent only where no TLS comes first. */
-  readonly refusal?: string;
-  readonly log: Log;
-  /** Time for the PROXY header; 3 s by DESIGN D9. */
-  readonly proxyTimeoutMs?: number;
+  /** Takes a socket that another process is to serve; false: it is served here. */
+  readonly handOver?: (socket: Socket, accepted: Accepted) => boolean;
+}
+/** What whoever serves a socket must say of it. */
+export interface Accepted {
+  readonly listener: Listener;
+  /** To be asked when it is known who the client is; counts it. */
+  admit(address: string): Refused | undefined;
+  /** The connection has closed. To be called once. */
+  left(): void;
 }
 export interface Listening {
   readonly port: number;
@@ -51,13 +49,10 @@ export interface Listening {
   close(graceMs?: number): Promise<void>;
 }
 
-const beginsWithTls: ReadonlySet<Protocol> = new Set(["submissions", "imaps", "pop3s"]);
-
 /** Binds the listener's place and serves it. Throws ListenError. */
 export async function listen(options: ListenOptions): Promise<Listening> {
   const { listener, log } = options;
-  const implicitTls = beginsWithTls.has(listener.protocol);
-  if (implicitTls && options.tls === undefined)
+  if (beginsWithTls(listener.protocol) && options.tls === undefined)
     throw new ListenError(
       "tls",
       `The ${listener.protocol} listener on port ${listener.port} needs a certificate.`,
@@ -93,68 +88,33 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       else socket.destroy();
       return;
     }
-    const connection = new SocketConnection(socket, options.tls);
+    const accepted = accept(proxies !== undefined);
+    if (options.handOver?.(socket, accepted) === true) return;
+    const connection = serveSocket(socket, { ...options, admit: accepted.admit });
     open.add(connection);
-    let counted: string | undefined;
     connection.onClosed = () => {
       open.delete(connection);
-      if (counted !== undefined) counter.leave(counted);
+      accepted.left();
     };
-    if (proxies !== undefined) {
-      void serve(readProxyHeader(connection, options.proxyTimeoutMs ?? 3000));
-    } else void serve(undefined);
-
-    async function serve(header: Promise<void> | undefined): Promise<void> {
-      try {
-        if (header !== undefined) await header;
-        if (header !== undefined && options.refuses?.(connection.remote.address) !== undefined)
-          throw new ConnectionError("closed", "the client behind the proxy is banned");
-        const refused = counter.enter(connection.remote.address);
-        if (refused !== undefined) {
-          log.warn(
-            {
-              event: "connection-limit",
-              client: connection.remote.address,
-              protocol: listener.protocol,
-              limit: refused,
-            },
-            "too many connections",
-          );
-          if (!implicitTls && options.refusal !== undefined) connection.write(options.refusal);
-          // No lingering: nothing counts these, so nothing may keep them open.
-          connection.flush();
-          connection.destroy();
-          return;
-        }
-        counted = connection.remote.address;
-        if (connection.closed) {
-          // It ended while its header was read; onClosed has run or will run with `counted` set.
-          if (!open.has(connection)) counter.leave(counted);
-          return;
-        }
-        if (implicitTls) await connection.acceptTls();
-        await options.onConnection(connection);
-        connection.end();
-      } catch (error) {
-        const client = connection.remote.address;
-        if (error instanceof ConnectionError) {
-          const fields = {
-            event: "connection-failed",
-            client,
-            protocol: listener.protocol,
-            reason: error.code,
-          };
-          log.debug(fields, error.message);
-        } else {
-          log.error(
-            { event: "session-failed", client, protocol: listener.protocol, err: error },
-            "a session failed",
-          );
-        }
-        connection.destroy();
-      }
-    }
   });
+  function accept(isProxied: boolean): Accepted {
+    let counted: string | undefined;
+    let left = false;
+    return {
+      listener,
+      admit(address) {
+        if (isProxied && options.refuses?.(address) !== undefined) return "banned";
+        const refused = left ? undefined : counter.enter(address);
+        if (refused === undefined && !left) counted = address;
+        return refused;
+      },
+      left() {
+        left = true;
+        if (counted !== undefined) counter.leave(counted);
+        counted = undefined;
+      },
+    };
+  }
   await bind(server, listener);
   server.on("error", (error) => log.error({ event: "listener-failed", err: error }, "listener failed"));
   const bound = server.address();
@@ -174,21 +134,6 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       clearTimeout(timer);
     },
   };
-}
-
-async function readProxyHeader(connection: SocketConnection, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  let bytes: Buffer = Buffer.alloc(0);
-  for (;;) {
-    const chunk = await connection.readChunk(65_536, Math.max(1, deadline - Date.now()));
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-    const header = parseProxyHeader(bytes);
-    if (header.kind === "incomplete") continue;
-    if (header.kind === "invalid") throw new ConnectionError("closed", header.reason);
-    connection.unread(bytes.subarray(header.length));
-    connection.announce(header.source, header.destination);
-    return;
-  }
 }
 
 /** Who has how many connections. */

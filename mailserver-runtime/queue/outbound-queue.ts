@@ -148,6 +148,15 @@ export class RunningQueue implements OutboundQueue {
     return { id };
   }
 
+  /** Takes on a message that another process of this server has put into the spool. */
+  async take(id: string): Promise<void> {
+    if (this.#closing || this.#index.get(id) !== undefined) return;
+    const state = await this.#spool.state(id);
+    if (state === undefined) throw new QueueError("storage", `the message ${id} is not in the spool`);
+    this.#counts.enqueued += 1;
+    this.#index.admit(state);
+  }
+
   async list(): Promise<readonly QueueEntry[]> {
     const ids = await this.#spool.ids();
     const shown: QueueEntry[] = [];

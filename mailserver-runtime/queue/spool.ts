@@ -89,6 +89,11 @@ export class Spool {
     return spool;
   }
 
+  /** The spool of a running server, for another of its processes that only writes messages into it. */
+  static async join(directory: string): Promise<Spool> {
+    return new Spool(directory, await DirectorySync.open(directory));
+  }
+
   /** Writes a message. Durable when it resolves. @throws {QueueError} */
   async write(submission: QueueSubmission, queuedAt: number): Promise<StoredHeader> {
     const id = newId(queuedAt);

@@ -1,0 +1,70 @@
+/**
+ * Which process has which account (DESIGN D7): kept by the first process, asked by all.
+ *
+ * An account nobody has is given to whoever asks, so that it lies where its client came in. It stays there while anybody
+ * uses it; a session elsewhere may take it over when its owner has no use for it and has let it go, with everything on
+ * disk. So two processes never write to one account: it is given away only after its owner let go or died.
+ */
+import { FRONT, type ProcessNumber, type Purpose } from "./calls.ts";
+
+/** Asks a process to give an account up; false where somebody uses it there. Rejects when the process is gone. */
+export type LetGo = (owner: ProcessNumber, account: string) => Promise<boolean>;
+
+export class AccountDirectory {
+  readonly #owners = new Map<string, ProcessNumber>();
+  readonly #moving = new Map<string, Promise<unknown>>();
+  /** Processes that are about to end, and when they have. */
+  readonly #ending = new Map<ProcessNumber, Promise<void>>();
+  readonly #letGo: LetGo;
+
+  constructor(letGo: LetGo) {
+    this.#letGo = letGo;
+  }
+
+  /** The account's owner, which is `asker` where it was nobody's. A promise only where somebody must be waited for. */
+  ownerOf(account: string, asker: ProcessNumber, purpose: Purpose): ProcessNumber | Promise<ProcessNumber> {
+    const owner = this.#owners.get(account);
+    const moving = this.#moving.get(account);
+    if (moving !== undefined) return moving.then(() => this.ownerOf(account, asker, purpose));
+    if (owner === undefined) {
+      const given = this.#ending.has(asker) ? FRONT : asker;
+      this.#owners.set(account, given);
+      return given;
+    }
+    if (owner === asker) return owner;
+    const ending = this.#ending.get(owner);
+    if (ending !== undefined) return ending.then(() => this.ownerOf(account, asker, purpose));
+    return purpose === "delivery" ? owner : this.#takeOver(account, owner, asker);
+  }
+
+  async #takeOver(account: string, owner: ProcessNumber, asker: ProcessNumber): Promise<ProcessNumber> {
+    const asked = this.#letGo(owner, account).catch(() => false);
+    const moving = asked.then((free) => {
+      this.#moving.delete(account);
+      // Who died meanwhile has lost the account already, and somebody may have got it.
+      if (free && this.#owners.get(account) === owner) this.#owners.delete(account);
+    });
+    this.#moving.set(account, moving);
+    const free = await asked;
+    await moving;
+    if (free || !this.#owners.has(account)) return this.ownerOf(account, asker, "session");
+    return this.#owners.get(account)!;
+  }
+
+  /** The process takes no account any more; what it has is given away when `gone` resolves. */
+  ending(process: ProcessNumber, gone: Promise<void>): void {
+    this.#ending.set(process, gone);
+  }
+  /** The process has ended, cleanly or not: its accounts are nobody's. */
+  gone(process: ProcessNumber): void {
+    this.#ending.delete(process);
+    for (const [account, owner] of this.#owners) if (owner === process) this.#owners.delete(account);
+  }
+
+  /** How many accounts each process has. */
+  counts(): ReadonlyMap<ProcessNumber, number> {
+    const counts = new Map<ProcessNumber, number>();
+    for (const owner of this.#owners.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    return counts;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What the processes of one server ask each other: one typed table. Requests and answers are plain JSON; a message's
+ * bytes never travel, its path does.
+ */
+import type { LoginAttempt, LoginResult } from "../auth/authenticator.ts";
+import type { Offence } from "../ban/offence.ts";
+import type { Refused } from "../net/serve-socket.ts";
+import type { WrittenCopy } from "../store/maildir/owned-store.ts";
+import type { RelayEvent } from "./session-relay.ts";
+
+/** A process of the server: 0 is the first, which owns the ports; workers count upwards and no number comes twice. */
+export type ProcessNumber = number;
+export const FRONT: ProcessNumber = 0;
+
+/** Why an account is asked for: a session wants to be served where it is, a delivery goes wherever the owner is. */
+export type Purpose = "session" | "delivery";
+
+export interface Calls {
+  // What a worker asks of the first process.
+  /** Whose the account is; the asker's where it was nobody's. */
+  ownerOf: { request: { account: string; purpose: Purpose }; answer: { owner: ProcessNumber } };
+  /** Checks a password, at the pace and under the bans of the whole server. */
+  verify: { request: LoginAttempt; answer: LoginResult };
+  offend: { request: Offence; answer: null };
+  /** A message is in the spool: it is the queue's now. */
+  queued: { request: { id: string }; answer: null };
+  dequeue: { request: { id: string }; answer: { removed: boolean } };
+  /** A connection behind a proxy has said whose it is: may it stay? */
+  admit: { request: { connection: number; address: string }; answer: { refused: Refused | null } };
+
+  // What any process is asked.
+  /** A session it relays has something to tell; see session-relay.ts. */
+  relay: { request: { id: number; event: RelayEvent }; answer: null };
+  /** Reads all files again. */
+  reload: { request: { reopenLog: boolean }; answer: null };
+
+  // What the owner of an account is asked.
+  /** Puts a written message into a mailbox. */
+  place: { request: WrittenCopy; answer: null };
+  /** Makes the account's directories. */
+  prepare: { request: { account: string }; answer: null };
+  usage: { request: { account: string }; answer: { bytes: number; messages: number } };
+  forget: { request: { account: string }; answer: null };
+  /** Gives the account up, unless somebody uses it. */
+  letGo: { request: { account: string }; answer: { free: boolean } };
+}
+export type CallName = keyof Calls;
+/** What a process answers; `from` is who asks. */
+export type Answers = {
+  readonly [N in CallName]?: (
+    request: Calls[N]["request"],
+    from: ProcessNumber,
+  ) => Calls[N]["answer"] | Promise<Calls[N]["answer"]>;
+};

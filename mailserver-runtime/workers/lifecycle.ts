@@ -1,0 +1,50 @@
+/** What the first process tells a worker over their channel, and the other way round: its life, and sockets. */
+
+import type { Directories } from "../settings/directories.ts";
+import type { Protocol } from "../settings/schema.ts";
+import type { ProcessNumber } from "./calls.ts";
+
+export type ToWorker =
+  /** The first message: who it is. */
+  | {
+      readonly kind: "start";
+      readonly number: ProcessNumber;
+      readonly directories: Directories;
+      readonly logToStdout: boolean;
+    }
+  /** Comes with a socket that nobody has read. */
+  | {
+      readonly kind: "connection";
+      readonly connection: number;
+      readonly protocol: Protocol;
+      readonly proxyProtocol: readonly string[];
+    }
+  /** Comes with the socket of an SMTP session between two commands. */
+  | { readonly kind: "session"; readonly connection: number; readonly session: MovedSession }
+  /** No connection comes any more: those there are may end within the time, then it says "drained". */
+  | { readonly kind: "drain"; readonly graceMs: number }
+  /** Everything is to be on disk and the process to end. */
+  | { readonly kind: "exit" };
+
+/** A plain SMTP session as it moves from one process to another (smtp/moving.ts). */
+export interface MovedSession {
+  readonly protocol: Protocol;
+  readonly state: unknown;
+  /** What the client has sent and nobody has read, base64. */
+  readonly early: string;
+}
+
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "taken"; readonly connection: number }
+  | { readonly kind: "left"; readonly connection: number }
+  | { readonly kind: "load"; readonly load: Load }
+  | { readonly kind: "drained" };
+
+/** How busy a process is. */
+export interface Load {
+  /** Part of the last sample's time in which the event loop was at work, 0 to 1. */
+  readonly utilisation: number;
+  /** Clients' connections and sessions relayed to it. */
+  readonly connections: number;
+}
