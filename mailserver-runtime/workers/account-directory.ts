@@ -15,6 +15,8 @@ export class AccountDirectory {
   readonly #moving = new Map<string, Promise<unknown>>();
   /** Processes that are about to end, and when they have. */
   readonly #ending = new Map<ProcessNumber, Promise<void>>();
+  /** What they asked may be heard after their end. */
+  readonly #gone = new Set<ProcessNumber>();
   readonly #letGo: LetGo;
 
   constructor(letGo: LetGo) {
@@ -27,9 +29,7 @@ export class AccountDirectory {
     const moving = this.#moving.get(account);
     if (moving !== undefined) return moving.then(() => this.ownerOf(account, asker, purpose));
     if (owner === undefined) {
-      const given = this.#ending.has(asker) ? FRONT : asker;
-      this.#owners.set(account, given);
-      return given;
+      return this.#give(account, asker);
     }
     if (owner === asker) return owner;
     const ending = this.#ending.get(owner);
@@ -38,17 +38,25 @@ export class AccountDirectory {
   }
 
   async #takeOver(account: string, owner: ProcessNumber, asker: ProcessNumber): Promise<ProcessNumber> {
-    const asked = this.#letGo(owner, account).catch(() => false);
-    const moving = asked.then((free) => {
-      this.#moving.delete(account);
-      // Who died meanwhile has lost the account already, and somebody may have got it.
-      if (free && this.#owners.get(account) === owner) this.#owners.delete(account);
-    });
+    const moving = this.#letGo(owner, account)
+      .catch(() => false)
+      .then((free) => {
+        this.#moving.delete(account);
+        // Who died meanwhile has lost the account already, and nobody was given it: all wait for this.
+        const now = this.#owners.get(account);
+        if (free) this.#owners.delete(account);
+        if (free || now === undefined) this.#give(account, asker);
+      });
     this.#moving.set(account, moving);
-    const free = await asked;
     await moving;
-    if (free || !this.#owners.has(account)) return this.ownerOf(account, asker, "session");
-    return this.#owners.get(account)!;
+    return this.ownerOf(account, asker, "delivery");
+  }
+  /** Nothing is given to who has ended; who is about to end hears that the first process has it. */
+  #give(account: string, asker: ProcessNumber): ProcessNumber {
+    if (this.#gone.has(asker)) return FRONT;
+    const taker = this.#ending.has(asker) ? FRONT : asker;
+    this.#owners.set(account, taker);
+    return taker;
   }
 
   /** The process takes no account any more; what it has is given away when `gone` resolves. */
@@ -58,6 +66,7 @@ export class AccountDirectory {
   /** The process has ended, cleanly or not: its accounts are nobody's. */
   gone(process: ProcessNumber): void {
     this.#ending.delete(process);
+    this.#gone.add(process);
     for (const [account, owner] of this.#owners) if (owner === process) this.#owners.delete(account);
   }
 

@@ -11,6 +11,8 @@ export type ToWorker =
       readonly number: ProcessNumber;
       readonly directories: Directories;
       readonly logToStdout: boolean;
+      /** Of the server, for the names of its message files. */
+      readonly incarnation: string;
     }
   /** Comes with a socket that nobody has read. */
   | {

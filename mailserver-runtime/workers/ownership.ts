@@ -27,6 +27,8 @@ export class Ownership implements Owners {
   readonly #mine = new Set<string>();
   readonly #elsewhere = new Map<string, ProcessNumber>();
   readonly #asking = new Map<string, Promise<ProcessNumber>>();
+  /** Asked about while they were let go: an answer that gives such an account to us may be older than that. */
+  readonly #doubted = new Set<string>();
   readonly #using = new Map<string, number>();
 
   constructor(options: OwnershipOptions) {
@@ -54,7 +56,10 @@ export class Ownership implements Owners {
 
   /** Does what another process asked for; rejects with NotOwner where the account is not (any more) this process's. */
   async here<T>(account: string, work: () => Promise<T>): Promise<T> {
-    if (!this.#mine.has(account)) throw new NotOwner(`${account} is another process's`);
+    // It may have been given to us for somebody who is about to end; and it may go while we wait for that answer.
+    while (!this.#mine.has(account))
+      if ((await this.#ask(account, "delivery")) !== this.#options.self)
+        throw new NotOwner(`${account} is another process's`);
     this.#using.set(account, (this.#using.get(account) ?? 0) + 1);
     try {
       return await work();
@@ -74,15 +79,14 @@ export class Ownership implements Owners {
     return this.#ask(account, "session");
   }
 
-  /** Asked by the directory: gives the account up unless it is used here. */
+  /** Asked by the directory: gives the account up unless it is used here. It waits for no answer of the directory. */
   async release(account: string): Promise<boolean> {
-    // It may have been given to us by an answer that is still on its way.
-    await this.#asking.get(account)?.catch(() => undefined);
     if (this.#using.has(account)) return false;
+    const had = this.#mine.delete(account);
     // Whoever wants it now asks the directory, which waits for this to end.
-    this.#mine.delete(account);
-    const free = await this.#options.letGo(account);
+    const free = !had || (await this.#options.letGo(account));
     if (!free) this.#mine.add(account);
+    else if (this.#asking.has(account)) this.#doubted.add(account);
     return free;
   }
 
@@ -91,11 +95,15 @@ export class Ownership implements Owners {
     if (asked !== undefined) return asked.then(() => this.#known(account) ?? this.#ask(account, purpose));
     const answer = this.#options.ownerOf(account, purpose);
     if (!(answer instanceof Promise)) return this.#learn(account, answer);
-    const learning = answer
-      .then((owner) => this.#learn(account, owner))
-      .finally(() => this.#asking.delete(account));
-    this.#asking.set(account, learning);
-    return learning;
+    const asking = this.#certain(account, purpose, answer).finally(() => this.#asking.delete(account));
+    this.#asking.set(account, asking);
+    return asking;
+  }
+  async #certain(account: string, purpose: Purpose, first: Promise<ProcessNumber>): Promise<ProcessNumber> {
+    let owner = await first;
+    while (this.#doubted.delete(account) && owner === this.#options.self)
+      owner = await this.#options.ownerOf(account, purpose);
+    return this.#learn(account, owner);
   }
   #known(account: string): ProcessNumber | undefined {
     return this.#mine.has(account) ? this.#options.self : undefined;

@@ -5,6 +5,7 @@ import type { Accepted } from "../net/listen.ts";
 import { passSocket } from "../net/pass-socket.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Directories } from "../settings/directories.ts";
+import { serverIncarnation } from "../store/maildir/file-name.ts";
 import type { ProcessNumber } from "./calls.ts";
 import type { FromWorker, Load, MovedSession, ToWorker } from "./lifecycle.ts";
 
@@ -66,7 +67,7 @@ export class WorkerProcess {
       options.onExit(this, how);
     });
     const { number, directories, logToStdout } = options;
-    this.#send({ kind: "start", number, directories, logToStdout });
+    this.#send({ kind: "start", number, directories, logToStdout, incarnation: serverIncarnation() });
   }
 
   /** It serves; rejects when it ended before that. */

@@ -11,6 +11,7 @@ import { serveSocket } from "../net/serve-socket.ts";
 import type { SocketConnection } from "../net/socket-connection.ts";
 import { openSpoolWriter } from "../queue/spool-writer.ts";
 import { openServing, type SharedDuties } from "../serving.ts";
+import { joinIncarnation } from "../store/maildir/file-name.ts";
 import { openMaildirStore } from "../store/maildir/store.ts";
 import { FRONT } from "./calls.ts";
 import type { FromWorker, ToWorker } from "./lifecycle.ts";
@@ -33,6 +34,7 @@ export async function startWorker(
   say: (message: FromWorker) => void,
 ): Promise<Worker> {
   const { directories, number, logToStdout } = start;
+  joinIncarnation(start.incarnation);
   const foundation = await openFoundation({
     directories,
     env: process.env,

@@ -100,11 +100,19 @@ export function dateOf(base: string): number {
 }
 
 const host = hostname().replaceAll("/", "\\057").replaceAll(":", "\\072").replaceAll(",", "\\054");
-const incarnation = randomBytes(4).toString("hex");
+/** Of this run of the server: all its processes write it into their names, beside their own number. */
+let incarnation = randomBytes(4).toString("hex");
 let sequence = 0;
-/** True when this very process made the name. */
-export function isOfThisProcess(base: string): boolean {
-  return base.includes(`P${process.pid}Q`) && base.includes(`R${incarnation}.`);
+export function serverIncarnation(): string {
+  return incarnation;
+}
+/** Called by a worker before it makes a name: it belongs to the server whose incarnation this is. */
+export function joinIncarnation(ofServer: string): void {
+  incarnation = ofServer;
+}
+/** True when a process of this run of the server made the name. */
+export function isOfThisServer(base: string): boolean {
+  return base.includes(`R${incarnation}.`);
 }
 
 /**

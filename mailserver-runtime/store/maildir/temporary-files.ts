@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
 import { errorCode } from "./durable.ts";
-import { isOfThisProcess, isOwn } from "./file-name.ts";
+import { isOfThisServer, isOwn } from "./file-name.ts";
 
 /** A deleted folder lies in `tmp` under a name that starts so until its files are removed. */
 export const DELETED = "mailkeep-deleted.";
@@ -19,14 +19,15 @@ export function removeInBackground(path: string, log: Log): void {
 
 /**
  * Looks through the folders' `tmp` in the background and removes what deletions and deliveries of earlier runs left.
- * What a process of ours was writing when it died is known by its name and need not grow old: an account has one writer.
+ * What a process of ours was writing when it died is known by its name and need not grow old;
+ * other processes of this server may be writing here for the account's owner (owned-store.ts).
  */
 export function sweepTemporary(folders: readonly string[], log: Log): void {
   const sweep = async (folder: string): Promise<void> => {
     for (const file of await readdir(`${folder}/tmp`)) {
       const path = `${folder}/tmp/${file}`;
       const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
-      const isOrphan = isOwn(file) && !isOfThisProcess(file) && changed < processStart;
+      const isOrphan = isOwn(file) && !isOfThisServer(file) && changed < processStart;
       const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
       if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
     }
