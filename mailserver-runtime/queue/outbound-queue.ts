@@ -148,13 +148,18 @@ export class RunningQueue implements OutboundQueue {
     return { id };
   }
 
-  /** Takes on a message that another process of this server has put into the spool. */
-  async take(id: string): Promise<void> {
-    if (this.#closing || this.#index.get(id) !== undefined) return;
+  /** Takes on a message that another process of this server has put into the spool; whether it is there. */
+  async take(id: string): Promise<boolean> {
+    if (this.#closing || this.#index.get(id) !== undefined) return true;
     const state = await this.#spool.state(id);
-    if (state === undefined) throw new QueueError("storage", `the message ${id} is not in the spool`);
+    if (state === undefined) return false;
     this.#counts.enqueued += 1;
     this.#index.admit(state);
+    return true;
+  }
+  /** The same after the death of the process that was putting it there: it may not have come so far. */
+  async recover(id: string): Promise<void> {
+    if (!(await this.take(id))) await this.#spool.abandon(id);
   }
 
   async list(): Promise<readonly QueueEntry[]> {

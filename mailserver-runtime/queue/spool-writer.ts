@@ -1,49 +1,66 @@
 /**
  * The queue as a worker has it: a message is written into the spool here, durable, and the first process, which keeps the
- * schedule, is told its id. Should that one end before it hears, it reads the spool at its next start.
+ * schedule, is told of it.
+ *
+ * It is told of the id before the message has its name in the spool. So it takes on what a worker left there that died
+ * before it could say more, and an acknowledged message never waits for the next start.
  */
 import type { Log } from "../net/log.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue.ts";
-import { QueueError, Spool } from "./spool.ts";
+import { newId, QueueError, Spool } from "./spool.ts";
 
-export interface SpoolWriterOptions {
-  readonly directory: string;
-  /** Tells the queue that a message is in its spool. */
-  readonly queued: (id: string) => Promise<unknown>;
-  /** Asks the queue to take a message back; whether it was there. */
-  readonly remove: (id: string) => Promise<boolean>;
-  readonly log: Log;
+/** The queue of the first process, as the writer tells it what happens. */
+export interface SpoolKeeper {
+  /** A message with this id is being written. */
+  announced(id: string): Promise<unknown>;
+  /** It is in the spool. */
+  queued(id: string): Promise<unknown>;
+  /** It could not be written. */
+  failed(id: string): Promise<unknown>;
+  /** Asks to take a message back; whether it was there. */
+  remove(id: string): Promise<boolean>;
 }
 
 export async function openSpoolWriter(
-  options: SpoolWriterOptions,
+  directory: string,
+  keeper: SpoolKeeper,
+  log: Log,
 ): Promise<Pick<OutboundQueue, "enqueue" | "remove">> {
-  const spool = await Spool.join(options.directory);
+  const spool = await Spool.join(directory);
   /** Messages that the queue is being told of. */
   const telling = new Map<string, Promise<void>>();
   return {
     async enqueue(submission: QueueSubmission) {
-      const { recipients, from } = submission.envelope;
-      if (recipients.length === 0)
+      const { envelope, account } = submission;
+      if (envelope.recipients.length === 0)
         throw new QueueError("no recipients", "a message without recipients cannot be queued");
-      const { id, contentSize } = await spool.write(submission, Date.now());
-      const { account } = submission;
-      options.log.info({ id, from, recipients: recipients.length, size: contentSize, account }, "queued");
-      const told = options
+      const now = Date.now();
+      const id = newId(now);
+      const announcing = keeper.announced(id);
+      try {
+        const { contentSize } = await spool.write(submission, now, id);
+        await announcing;
+        const { from, recipients } = envelope;
+        log.info({ id, from, recipients: recipients.length, size: contentSize, account }, "queued");
+      } catch (error) {
+        keeper.failed(id).catch(() => {});
+        announcing.catch(() => {});
+        throw error;
+      }
+      const told = keeper
         .queued(id)
         .then(
           () => {},
-          (error: unknown) =>
-            options.log.error({ id, error: String(error) }, "the queue hears of a message at its next start"),
+          (error: unknown) => log.error({ id, error: String(error) }, "the queue did not take a message on"),
         )
         .finally(() => telling.delete(id));
       telling.set(id, told);
       return { id };
     },
     async remove(id) {
-      // Who is asked to forget a message must have heard of it, or would take it on afterwards.
+      // Who is asked to forget a message must have taken it on, or would do so afterwards.
       await telling.get(id);
-      return options.remove(id);
+      return keeper.remove(id);
     },
   };
 }

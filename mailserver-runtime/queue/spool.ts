@@ -95,8 +95,7 @@ export class Spool {
   }
 
   /** Writes a message. Durable when it resolves. @throws {QueueError} */
-  async write(submission: QueueSubmission, queuedAt: number): Promise<StoredHeader> {
-    const id = newId(queuedAt);
+  async write(submission: QueueSubmission, queuedAt: number, id = newId(queuedAt)): Promise<StoredHeader> {
     const { prefix, content } = submission;
     const scan = new ContentScan();
     scan.push(prefix);
@@ -142,6 +141,11 @@ export class Spool {
       throw storageError(error);
     }
     return header;
+  }
+
+  /** Removes what somebody was writing who has died. */
+  async abandon(id: string): Promise<void> {
+    await unlink(this.#path(`${id}.new`)).catch(() => {});
   }
 
   /** Every message's id, oldest first. */
@@ -325,7 +329,7 @@ function unlinkIfThere(path: string): boolean {
 }
 
 /** Sorts by time: nine digits of base 36 last until the year 5188. */
-function newId(now: number): string {
+export function newId(now: number): string {
   return `${now.toString(36).padStart(9, "0")}-${randomBytes(5).toString("hex")}`;
 }
 

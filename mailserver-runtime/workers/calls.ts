@@ -22,8 +22,8 @@ export interface Calls {
   /** Checks a password, at the pace and under the bans of the whole server. */
   verify: { request: LoginAttempt; answer: LoginResult };
   offend: { request: Offence; answer: null };
-  /** A message is in the spool: it is the queue's now. */
-  queued: { request: { id: string }; answer: null };
+  /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
+  spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };
   dequeue: { request: { id: string }; answer: { removed: boolean } };
   /** A connection behind a proxy has said whose it is: may it stay? */
   admit: { request: { connection: number; address: string }; answer: { refused: Refused | null } };

@@ -46,6 +46,7 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       ? member.ownership.release(account)
       : (await member.peers.call(owner, "letGo", { account })).free,
   );
+  const spooling = new Spooling();
   const member = await Member.open({
     self: FRONT,
     directories,
@@ -61,8 +62,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
         bans.offend(offence);
         return null;
       },
-      queued: async ({ id }) => {
-        await queue().take(id);
+      async spooling({ id, stage }, from) {
+        if (stage === "announced") spooling.begin(from, id);
+        else spooling.end(from, id);
+        if (stage === "queued") await queue().take(id);
         return null;
       },
       dequeue: async ({ id }) => ({ removed: await queue().remove(id) }),
@@ -85,6 +88,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
     onEnding: (process, gone) => directory.ending(process, gone),
     onGone(process) {
       directory.gone(process);
+      for (const id of spooling.left(process))
+        queue()
+          .recover(id)
+          .catch((error: unknown) => log.error({ id, error: String(error) }, "a message waits in the spool"));
       member.peers.forget(process);
       // What it was receiving was never acknowledged.
       removeSpool(directories, process).catch(() => {});
@@ -100,4 +107,22 @@ export async function openFront(options: FrontOptions): Promise<Front> {
   };
   foundation.configuration.onChange(() => void reload("files"));
   return { member, pool, reload };
+}
+
+/** What each worker is putting into the spool. */
+class Spooling {
+  readonly #of = new Map<ProcessNumber, Set<string>>();
+  begin(process: ProcessNumber, id: string): void {
+    const ids = this.#of.get(process) ?? new Set();
+    this.#of.set(process, ids.add(id));
+  }
+  end(process: ProcessNumber, id: string): void {
+    this.#of.get(process)?.delete(id);
+  }
+  /** What a process that has ended did not finish. */
+  left(process: ProcessNumber): readonly string[] {
+    const ids = this.#of.get(process) ?? [];
+    this.#of.delete(process);
+    return [...ids];
+  }
 }

@@ -63,12 +63,16 @@ export async function startWorker(
   const ask = member.peers;
   const shared: SharedDuties = {
     store: member.store,
-    queue: await openSpoolWriter({
-      directory: `${directories.state}/queue`,
-      queued: (id) => ask.call(FRONT, "queued", { id }),
-      remove: async (id) => (await ask.call(FRONT, "dequeue", { id })).removed,
+    queue: await openSpoolWriter(
+      `${directories.state}/queue`,
+      {
+        announced: (id) => ask.call(FRONT, "spooling", { id, stage: "announced" }),
+        queued: (id) => ask.call(FRONT, "spooling", { id, stage: "queued" }),
+        failed: (id) => ask.call(FRONT, "spooling", { id, stage: "failed" }),
+        remove: async (id) => (await ask.call(FRONT, "dequeue", { id })).removed,
+      },
       log,
-    }),
+    ),
     authenticator: { verify: (attempt) => ask.call(FRONT, "verify", attempt), async close() {} },
     // An offence nobody hears of is one that came while the server ended.
     offend: (offence) => void ask.call(FRONT, "offend", offence).catch(() => {}),
