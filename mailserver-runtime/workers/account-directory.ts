@@ -4,6 +4,8 @@
  * An account nobody has is given to whoever asks, so that it lies where its client came in. It stays there while anybody
  * uses it; a session elsewhere may take it over when its owner has no use for it and has let it go, with everything on
  * disk. So two processes never write to one account: it is given away only after its owner let go or died.
+ *
+ * Accounts that share folders with each other must be in one process, where one session opens them all: that is the first.
  */
 import { FRONT, type ProcessNumber, type Purpose } from "./calls.ts";
 
@@ -25,6 +27,7 @@ export class AccountDirectory {
 
   /** The account's owner, which is `asker` where it was nobody's. A promise only where somebody must be waited for. */
   ownerOf(account: string, asker: ProcessNumber, purpose: Purpose): ProcessNumber | Promise<ProcessNumber> {
+    if (purpose === "shared session" && asker !== FRONT) return this.ownerOf(account, FRONT, "session");
     const owner = this.#owners.get(account);
     const moving = this.#moving.get(account);
     if (moving !== undefined) return moving.then(() => this.ownerOf(account, asker, purpose));

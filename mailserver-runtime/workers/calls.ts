@@ -2,25 +2,31 @@
  * What the processes of one server ask each other: one typed table. Requests and answers are plain JSON; a message's
  * bytes never travel, its path does.
  */
-import type { LoginAttempt, LoginResult } from "../auth/authenticator.ts";
 import type { Offence } from "../ban/offence.ts";
 import type { Refused } from "../net/serve-socket.ts";
+import type { Admission, AdmissionRequest } from "../smtp/submission-limits/limiter.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
+import type { WiredAttempt, WiredResult } from "./login-by-wire.ts";
 import type { RelayEvent } from "./session-relay.ts";
 
 /** A process of the server: 0 is the first, which owns the ports; workers count upwards and no number comes twice. */
 export type ProcessNumber = number;
 export const FRONT: ProcessNumber = 0;
 
-/** Why an account is asked for: a session wants to be served where it is, a delivery goes wherever the owner is. */
-export type Purpose = "session" | "delivery";
+/**
+ * Why an account is asked for: a session wants to be served where it is, one of an account that takes part in sharing is
+ * served by the first process, a delivery goes wherever the owner is.
+ */
+export type Purpose = "session" | "shared session" | "delivery";
 
 export interface Calls {
   // What a worker asks of the first process.
   /** Whose the account is; the asker's where it was nobody's. */
   ownerOf: { request: { account: string; purpose: Purpose }; answer: { owner: ProcessNumber } };
   /** Checks a password, at the pace and under the bans of the whole server. */
-  verify: { request: LoginAttempt; answer: LoginResult };
+  verify: { request: WiredAttempt; answer: WiredResult };
+  /** Counts what an account submits. */
+  limit: { request: AdmissionRequest; answer: Admission };
   offend: { request: Offence; answer: null };
   /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
   spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };

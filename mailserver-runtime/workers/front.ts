@@ -9,9 +9,11 @@ import type { Bans } from "../ban/bans.ts";
 import { makeDirectory } from "../config/durable-file.ts";
 import type { Foundation } from "../foundation.ts";
 import type { RunningQueue } from "../queue/outbound-queue.ts";
+import type { SubmissionLimiter } from "../smtp/submission-limits/limiter.ts";
 import type { MaildirStore } from "../store/maildir/store.ts";
 import { AccountDirectory } from "./account-directory.ts";
 import { FRONT, type ProcessNumber } from "./calls.ts";
+import { attemptOf, wiredResult } from "./login-by-wire.ts";
 import { Member } from "./member.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import { removeSpool, removeSpools } from "./worker-spool.ts";
@@ -23,6 +25,7 @@ export interface FrontOptions {
   /** The store of the first process's own accounts. */
   readonly store: MaildirStore;
   readonly authenticator: Authenticator;
+  readonly limiter: Pick<SubmissionLimiter, "admit">;
   readonly bans: Pick<Bans, "offend">;
   /** Opened after this. */
   readonly queue: () => RunningQueue;
@@ -37,7 +40,7 @@ export interface Front {
 }
 
 export async function openFront(options: FrontOptions): Promise<Front> {
-  const { foundation, store, authenticator, bans, queue } = options;
+  const { foundation, store, authenticator, limiter, bans, queue } = options;
   const { directories, log, settings } = foundation;
   await makeDirectory(directories.run, 0o700);
   await removeSpools(directories);
@@ -57,7 +60,8 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       ownerOf: async ({ account, purpose }, from) => ({
         owner: await directory.ownerOf(account, from, purpose),
       }),
-      verify: (attempt) => authenticator.verify(attempt),
+      verify: async (attempt) => wiredResult(await authenticator.verify(attemptOf(attempt))),
+      limit: (request) => limiter.admit(request),
       offend: (offence) => {
         bans.offend(offence);
         return null;

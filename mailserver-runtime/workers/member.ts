@@ -59,6 +59,7 @@ export class Member {
       ownerOf: (account, purpose) => options.ownerOf(this.peers, account, purpose),
       owner: (process) => this.#owner(process),
       letGo: (account) => store.letGo(account),
+      isShared: (account) => store.takesPartInSharing(account),
     });
     this.store = new OwnedStore(store, this.ownership, directories.mail);
     this.relay = new SessionRelay(self, () => this.peers);

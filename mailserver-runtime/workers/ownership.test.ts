@@ -69,6 +69,7 @@ function household(delay: () => Promise<unknown>) {
           };
           return { prepare: touch } as unknown as AccountOwner;
         },
+        isShared: async (account) => account === "shared",
         async letGo(account) {
           await delay();
           if ((sessions.get(key(self, account)) ?? 0) > 0) return false;
@@ -120,6 +121,15 @@ test("a session takes an idle account over, and deliveries find it where it went
   assert.equal(await house.session(2, "ann"), 2);
   assert.equal(await house.deliver(1, "ann"), -1);
   assert.equal(await house.deliver(2, "ann"), 2);
+});
+
+test("an account that shares folders is served by the first process", async () => {
+  const house = household(turn);
+  for (const process of [0, 1, 2]) house.join(process);
+  await house.deliver(1, "shared");
+  assert.equal(await house.session(1, "shared"), 0);
+  assert.equal(await house.session(0, "shared"), 0);
+  assert.equal(await house.deliver(1, "shared"), -1);
 });
 
 test("what the dead owner of an account was asked is asked of the next one", async () => {

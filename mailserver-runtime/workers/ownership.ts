@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError } from "../store/mail-store.ts";
 import type { AccountOwner, Owners } from "../store/maildir/owned-store.ts";
-import type { ProcessNumber, Purpose } from "./calls.ts";
+import { FRONT, type ProcessNumber, type Purpose } from "./calls.ts";
 import { NotOwner, PeerGone } from "./peer.ts";
 
 export interface OwnershipOptions {
@@ -15,6 +15,8 @@ export interface OwnershipOptions {
   readonly owner: (process: ProcessNumber) => AccountOwner;
   /** Takes the account's state out of memory unless somebody uses it; whether it is out. */
   readonly letGo: (account: string) => Promise<boolean>;
+  /** Whether the account shares folders with others, or they with it. */
+  readonly isShared: (account: string) => Promise<boolean>;
 }
 
 /** Owners of other processes that are remembered; a wrong memory costs one question more. */
@@ -75,7 +77,9 @@ export class Ownership implements Owners {
   }
   /** The process where a session of the account is to be served; this one where that is possible. */
   async locate(account: string): Promise<ProcessNumber> {
-    if (this.#mine.has(account)) return this.#options.self;
+    const { self, isShared } = this.#options;
+    if (self !== FRONT && (await isShared(account))) return this.#ask(account, "shared session");
+    if (this.#mine.has(account)) return self;
     return this.#ask(account, "session");
   }
 

@@ -10,12 +10,14 @@ import type { OpenLog } from "../net/pino-log.ts";
 import { serveSocket } from "../net/serve-socket.ts";
 import type { SocketConnection } from "../net/socket-connection.ts";
 import { openSpoolWriter } from "../queue/spool-writer.ts";
+import { createReentry } from "../reentry.ts";
 import { openServing, type SharedDuties } from "../serving.ts";
 import { joinIncarnation } from "../store/maildir/file-name.ts";
 import { openMaildirStore } from "../store/maildir/store.ts";
 import { FRONT } from "./calls.ts";
 import type { FromWorker, ToWorker } from "./lifecycle.ts";
 import { SAMPLE_MS } from "./load-policy.ts";
+import { resultOf, wiredAttempt } from "./login-by-wire.ts";
 import { Member } from "./member.ts";
 import { workerSpool } from "./worker-spool.ts";
 
@@ -61,19 +63,31 @@ export async function startWorker(
     },
   });
   const ask = member.peers;
+  const queue = await openSpoolWriter(
+    `${directories.state}/queue`,
+    {
+      announced: (id) => ask.call(FRONT, "spooling", { id, stage: "announced" }),
+      queued: (id) => ask.call(FRONT, "spooling", { id, stage: "queued" }),
+      failed: (id) => ask.call(FRONT, "spooling", { id, stage: "failed" }),
+      remove: async (id) => (await ask.call(FRONT, "dequeue", { id })).removed,
+    },
+    log,
+  );
   const shared: SharedDuties = {
     store: member.store,
-    queue: await openSpoolWriter(
-      `${directories.state}/queue`,
-      {
-        announced: (id) => ask.call(FRONT, "spooling", { id, stage: "announced" }),
-        queued: (id) => ask.call(FRONT, "spooling", { id, stage: "queued" }),
-        failed: (id) => ask.call(FRONT, "spooling", { id, stage: "failed" }),
-        remove: async (id) => (await ask.call(FRONT, "dequeue", { id })).removed,
-      },
+    queue,
+    authenticator: {
+      verify: async (attempt) => resultOf(await ask.call(FRONT, "verify", wiredAttempt(attempt))),
+      async close() {},
+    },
+    limiter: { admit: (request) => ask.call(FRONT, "limit", request) },
+    reenter: createReentry({
+      snapshot: foundation.snapshot,
+      routeRecipient: foundation.routeRecipient,
+      store: member.store,
+      queue: () => queue,
       log,
-    ),
-    authenticator: { verify: (attempt) => ask.call(FRONT, "verify", attempt), async close() {} },
+    }),
     // An offence nobody hears of is one that came while the server ended.
     offend: (offence) => void ask.call(FRONT, "offend", offence).catch(() => {}),
     elsewhere: (...session) => member.elsewhere(...session),

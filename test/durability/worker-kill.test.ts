@@ -53,7 +53,10 @@ test(`nothing acknowledged is lost by ${KILLS} kills of a worker while the serve
       assert.ok(Date.now() < deadline, "a killed worker is replaced");
   }
   site.setHolding(false);
-  assert.ok(await drained(site.directories, 60_000), `the queue is empty at the end: ${await fs.readdir(`${site.directories.state}/queue`)}`);
+  assert.ok(
+    await drained(site.directories, 60_000),
+    `the queue is empty at the end: ${await fs.readdir(`${site.directories.state}/queue`)}`,
+  );
   assert.deepEqual(await load.known.compare(server, "every byte"), []);
   assert.deepEqual(load.known.ledger.remoteProblems(), []);
   assert.equal(await server.stop(), 0);

@@ -77,6 +77,10 @@ export class OwnedStore implements MailStore {
     });
   }
 
+  sharedWith(address: string): Promise<readonly string[]> {
+    return this.#local.sharedWith(address);
+  }
+
   usage(address: string): Promise<{ bytes: number; messages: number }> {
     const account = address.toLowerCase();
     return this.#owners.use(account, {

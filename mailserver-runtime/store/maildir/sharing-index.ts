@@ -43,6 +43,12 @@ export class SharingIndex {
     return [...found].sort();
   }
 
+  /** Whether the account shares something with others, or others may with it. */
+  async involves(address: string): Promise<boolean> {
+    const owners = await this.ownersFor(address);
+    return owners.length > 0 || this.#identifiers.has(address);
+  }
+
   /** An account's lists now name these, and no others. */
   async note(owner: string, identifiers: Iterable<string>): Promise<void> {
     await this.#prepared();

@@ -132,6 +132,11 @@ export class MaildirStore implements MailStore {
     return this.hold(address);
   }
 
+  /** Whether the account shares something with others, or others may with it. */
+  takesPartInSharing(address: string): Promise<boolean> {
+    return this.#sharing.involves(address.toLowerCase());
+  }
+
   async sharedWith(address: string): Promise<readonly string[]> {
     const owners = await this.#sharing.ownersFor(address.toLowerCase());
     return owners.filter((owner) => existsSync(`${this.#options.directories.mail}/${accountPath(owner)}`));
