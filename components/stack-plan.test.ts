@@ -113,6 +113,21 @@ test("ports move together by their base or one by one", () => {
   });
 });
 
+test("report addresses of one's own domains are read as such, others are not ours to read", () => {
+  const reports = {
+    dmarc: { policy: "reject", rua: ["mailto:Reports@example.org", "in@elsewhere.example"] },
+  } as const;
+  const { settings } = planStack({
+    host,
+    domains: [
+      { name: "example.org", ...reports, tlsRpt: { rua: ["https://example.org/tls", "tls@example.org"] } },
+      "example.net",
+    ],
+  });
+  assert.deepEqual(settings.reports, { addresses: ["reports@example.org", "tls@example.org"] });
+  assert.equal(planStack({ host, domains: ["example.org"] }).settings.reports, undefined);
+});
+
 test("sizes are bytes or carry a unit", () => {
   const { mailboxes, settings } = planStack({
     host,

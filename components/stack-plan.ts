@@ -106,7 +106,10 @@ export function planStack(args: MailStackArgs): StackPlan {
   const hostname = planHostname(args, domains, mistakes);
   const ports = planPorts(args.server ?? {}, mistakes);
   const listeners = listenersOn(LOOPBACK, ports);
-  const settings = planSettings(args, hostname, ports, listeners, mistakes);
+  const settings = {
+    ...planSettings(args, hostname, ports, listeners, mistakes),
+    ...present({ reports: planReports(domains) }),
+  };
   checkPasswordNames(args, mailboxes, mistakes);
   if (mistakes.length > 0) throw new StackMistakes(mistakes);
   return {
@@ -298,6 +301,18 @@ function planSettings(
     }),
     ban: planBans(banning, mistakes),
   }) as SettingsInput;
+}
+
+/** The declared report addresses that are this host's own: what comes there is read for `mailkeep reports`. */
+function planReports(domains: readonly PlannedDomain[]): SettingsInput["reports"] {
+  const declared = domains.flatMap(({ declaration }) => [
+    ...(declaration.dmarc?.rua ?? []),
+    ...(declaration.tlsRpt?.rua ?? []),
+  ]);
+  const addresses = declared
+    .map((target) => target.replace(/^mailto:/i, "").toLowerCase())
+    .filter((address) => domains.some(({ name }) => address.endsWith(`@${name}`)));
+  return addresses.length === 0 ? undefined : { addresses: [...new Set(addresses)] };
 }
 
 /** What is declared as never banned is so besides loopback, where the host's own programs connect from. */

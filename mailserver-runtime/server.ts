@@ -216,6 +216,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       queueHold: (id, held) => (held ? queue.hold(id) : queue.release(id)),
       queueDelete: (id) => queue.remove(id),
       queueRetry: async (id) => ({ retried: await queue.retry(id) }),
+      explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
       reload: reloadFiles,
       stop: options.onStopRequested,

@@ -31,6 +31,8 @@ export interface LiveServer {
   queueHold(id: string, held: boolean): Promise<boolean>;
   queueDelete(id: string): Promise<boolean>;
   queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
+  /** What a destination's hosts must offer of TLS, in words, a line each; asks the DNS. */
+  explainTls?(domain: string): Promise<readonly string[]>;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;
   /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */

@@ -4,7 +4,7 @@ import { openConfiguration } from "../config/configuration.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { silentLog } from "../net/log.ts";
 import { relaysOf } from "../queue/declared-relays.ts";
-import { explain } from "../routing/explain.ts";
+import { directDestinations, explain } from "../routing/explain.ts";
 import { loadSrsSecrets, type Srs } from "../routing/srs.ts";
 import { srsBySettings } from "../routing/srs-settings.ts";
 import { type AdminContext, type LiveServer, OperationError, type Performers } from "./context.ts";
@@ -50,7 +50,11 @@ export const serverOperations: Performers<
     async perform({ address, from }, context) {
       const snapshot = await currentSnapshot(context);
       const options = { from, srs: await srsOf(context, snapshot), relayOf: relaysOf(snapshot) };
-      return { lines: [...explain(snapshot, address, options)] };
+      const tls = directDestinations(snapshot, address, options).map(
+        async (domain) => (await context.live?.explainTls?.(domain)) ?? [],
+      );
+      const tlsLines = (await Promise.all(tls)).flat().map((line) => `  ${line}`);
+      return { lines: [...explain(snapshot, address, options), ...tlsLines] };
     },
   },
   "queue.list": {

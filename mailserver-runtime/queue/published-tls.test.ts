@@ -13,6 +13,7 @@ import { silentLog } from "../net/log.ts";
 import { testAuthority } from "../tls/authority-for-tests.ts";
 import { opportunisticDemand, type TlsDemand } from "./client/tls-policy.ts";
 import type { TlsAttempt } from "./delivery.ts";
+import { explainTls } from "./explain-tls.ts";
 import { skipWithoutPostfix, startPostfix } from "./postfix-for-tests.ts";
 import type { Envelope } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
@@ -61,11 +62,12 @@ test("an MTA-STS policy is kept: enforced, or only reported in mode testing (RFC
     resolver.close();
   });
   const attempts = new Map<string, TlsAttempt>();
+  const tlsDemand = createTlsDemand({ resolver, dane: () => true, mtaSts: () => mtaSts });
   const { queue } = await testQueue(t, port, {
     resolver,
     timeouts: undefined,
     ca: authority.pem,
-    tlsDemand: createTlsDemand({ resolver, dane: () => true, mtaSts: () => mtaSts }),
+    tlsDemand,
     onTls: (attempt) => attempts.set(attempt.domain, attempt),
   });
   const ids = new Map<string, string>();
@@ -98,6 +100,15 @@ test("an MTA-STS policy is kept: enforced, or only reported in mode testing (RFC
         found?.text,
       );
     });
+  const told = await Promise.all(
+    ["enforce.sts.test", "unlisted.sts.test", "testing.sts.test", "sts.test"].map(async (domain) =>
+      (await explainTls(domain, { resolver, port, tlsDemand })).join("\n"),
+    ),
+  );
+  assert.match(told[0]!, /^TLS to mx\.good\.sts\.test: MTA-STS, enforced: .* for mx\.good\.sts\.test/);
+  assert.match(told[1]!, /^TLS to mx\.good\.sts\.test: mail waits: .* not among the hosts/);
+  assert.match(told[2]!, /^TLS to mx\.bad\.sts\.test: opportunistic; its MTA-STS policy is in mode testing/);
+  assert.match(told[3]!, /^TLS to sts\.test: not known, since it has no address now/);
   assert.deepEqual(
     attempts.get("broken.sts.test")?.demand.basis.failures.map(({ type }) => type),
     ["sts-policy-invalid"],

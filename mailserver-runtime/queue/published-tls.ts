@@ -5,6 +5,7 @@ import type { Resolver } from "../dns/resolver.ts";
 import { openMtaSts } from "../mta-sts/mta-sts.ts";
 import type { Log } from "../net/log.ts";
 import type { Settings } from "../settings/schema.ts";
+import { explainTls } from "./explain-tls.ts";
 import type { QueueOptions } from "./options.ts";
 import { createTlsDemand } from "./tls-demand.ts";
 
@@ -18,6 +19,8 @@ export interface PublishedTlsOptions {
 export interface PublishedTls extends Required<Pick<QueueOptions, "tlsDemand">> {
   /** What TLS trusts; undefined: Node's own authorities. */
   readonly ca: ConnectionOptions["ca"];
+  /** What the hosts of a domain must offer, in words, a line each. */
+  explainTls(domain: string): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -26,13 +29,15 @@ export async function openPublishedTls(options: PublishedTlsOptions): Promise<Pu
   const { resolver, settings, log } = options;
   const ca = await authorities(settings().delivery.tls.authorities);
   const mtaSts = await openMtaSts({ directory: `${options.directory}/mta-sts`, resolver, log, ca });
+  const tlsDemand = createTlsDemand({
+    resolver,
+    dane: () => settings().delivery.tls.dane,
+    mtaSts: () => (settings().delivery.tls.mtaSts ? mtaSts : undefined),
+  });
   return {
     ca,
-    tlsDemand: createTlsDemand({
-      resolver,
-      dane: () => settings().delivery.tls.dane,
-      mtaSts: () => (settings().delivery.tls.mtaSts ? mtaSts : undefined),
-    }),
+    tlsDemand,
+    explainTls: (domain) => explainTls(domain, { resolver, port: settings().delivery.port, tlsDemand }),
     close: () => mtaSts.close(),
   };
 }

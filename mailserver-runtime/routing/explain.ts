@@ -4,7 +4,7 @@
  * and with which sender.
  */
 import type { AccessEntry, Origin, Snapshot } from "../config/snapshot.ts";
-import { parseAddress } from "../message/address.ts";
+import { domainOf, parseAddress } from "../message/address.ts";
 import type { RelayChooser } from "../queue/relay.ts";
 import { recipientEntry, senderEntry, senderRefusal } from "./access.ts";
 import { copiesOf } from "./copies.ts";
@@ -46,6 +46,19 @@ export function explain(
     ...routes.flatMap((route) => lines(snapshot, route, nothingWorks, options)),
     ...open,
   ];
+}
+
+/** The domains whose MX gets mail for this address, by no relay. */
+export function directDestinations(
+  snapshot: Snapshot,
+  address: string,
+  { from = "", srs, relayOf }: ExplainOptions,
+): readonly string[] {
+  const domains = routeRecipient(snapshot, address, { srs }).flatMap((route) => {
+    const direct = route.kind === "remote" && relayOf?.(from, route.address).relay === undefined;
+    return direct ? [domainOf(route.address)] : [];
+  });
+  return [...new Set(domains)];
 }
 
 function lines(
