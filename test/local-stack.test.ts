@@ -228,7 +228,7 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     assert.match(explained.stdout, /alias .*hello@green\.test → ben@blue\.test .*stack\/aliases/);
     assert.match(explained.stdout, /delivered to the mailbox of anna@green\.test/);
     const traced = await project.mailkeep("trace", "someone@source.test");
-    assert.match(traced.stdout, /accepted .*to=\["anna@green\.test"\]/);
+    assert.match(traced.stdout, /received from 127\.0\.0\.1: stored for anna@green\.test; accept/);
     const password = (await project.passwords())["anna@green.test"]!;
     const sent = await run("swaks", [
       ...["--server", "127.0.0.1", "--port", String(await project.port("submissions")), "-tlsc"],
