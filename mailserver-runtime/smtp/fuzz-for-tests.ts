@@ -2,7 +2,7 @@
  * How long this room is fuzzed. MAILKEEP_FUZZ is the number of cases of all its fuzz tests together (a million
  * for evidence, some thousands by default), MAILKEEP_FUZZ_SEED repeats a run.
  *
- *     MAILKEEP_FUZZ=1000000 npm test -- smtp/fuzz smtp/smuggling
+ *     MAILKEEP_FUZZ=1000000 node --test --test-timeout=7200000 mailserver-runtime/smtp/{fuzz,fuzz-client,smuggling}.test.ts
  */
 import type { TestContext } from "node:test";
 
