@@ -68,6 +68,26 @@ const CORPUS = [
   'a GETMETADATA "" (DEPTH 1) /private/comment',
   'a LIST "" "*" RETURN (METADATA (/private/comment /shared/a/b))',
   `a UNAUTHENTICATE\r\nl LOGIN ${USER} "${PASSWORD}"`,
+  "a SETACL Work {4+}\r\nbe@c +lrswipkxtea",
+  "a SETACL shared/ben@example.org/Work anyone -cd",
+  'a DELETEACL Work "-be@c"',
+  "a GETACL shared/ben@example.org/Work",
+  "a LISTRIGHTS Work be@c",
+  "a MYRIGHTS shared/ben@example.org/Work",
+  'a LIST "" "shared/%/*" RETURN (MYRIGHTS)',
+  "a SELECT shared/ben@example.org/Work",
+  "a UID COPY 1:* shared/ben@example.org/Work",
+  "a UID MOVE 1 shared/ben@example.org/Work",
+  "a RENAME shared/ben@example.org/Work shared/ben@example.org/Jobs",
+  "a CREATE shared/ben@example.org/Work/Sub",
+  "a SEARCH RETURN (UPDATE PARTIAL -1:-3 SAVE MIN) OR SEEN FLAGGED",
+  'a CANCELUPDATE "a" "b"',
+  "a UID FETCH 1:* (FLAGS) (PARTIAL -1:-2)",
+  'a ESEARCH IN (personal subtree-one (Work {1+}\r\nX) mailboxes "INBOX") RETURN (COUNT PARTIAL 1:2) CHARSET UTF-8 TEXT hello',
+  'a APPEND INBOX (\\Seen) CATENATE (URL "/INBOX;UIDVALIDITY=1001/;UID=1/;SECTION=1.MIME/;PARTIAL=0.5" TEXT {3+}\r\nabc URL {14+}\r\n/INBOX/;UID=99)',
+  'a APPEND Work CATENATE (TEXT ~{2+}\r\n\0z) CATENATE (URL "imap://u%40h@mail.example/INBOX/;UID=2") {4+}\r\nA: 1',
+  "a ENABLE UIDONLY",
+  "a AUTHENTICATE SCRAM-SHA-256 biwsbj1hLHI9Yg==",
   "a CLOSE",
 ];
 const SPICE = [
@@ -139,6 +159,10 @@ describe("hostile bytes", () => {
       const store = new MemoryStore();
       const account = store.get(USER);
       await account.create("Work");
+      const ben = store.get("ben@example.org");
+      await ben.create("Work");
+      await ben.setAcl("Work", { identifier: USER, mode: "replace", rights: "lrswipkxtea" });
+      ben.find("Work").insert([{ bytes: message({ subject: "shared", body: "" }) }]);
       account.find("INBOX").insert(
         ["one", "two", "three", "four"].map((subject) => ({
           bytes: message({ subject, body: "Hello.\r\n" }),

@@ -31,9 +31,9 @@ export class Client {
     return client;
   }
 
-  /** Everything up to and with the first match; fails after five seconds. */
-  async until(pattern: RegExp): Promise<string> {
-    const deadline = Date.now() + 5000;
+  /** Everything up to and with the first match; fails after five seconds, or the time given. */
+  async until(pattern: RegExp, timeoutMs = 5000): Promise<string> {
+    const deadline = Date.now() + timeoutMs;
     for (;;) {
       const match = pattern.exec(this.#text);
       if (match) {

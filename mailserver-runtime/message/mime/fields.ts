@@ -12,6 +12,9 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
 
+/** Fields are looked for in so many bytes of a header; no mail has more, and walking 100 MB of them stalls everybody. */
+export const MAX_FIELD_BYTES = 1024 * 1024;
+
 /** Walks over the fields of a header block; the properties describe the field `next` found. */
 export class FieldCursor {
   readonly header: Buffer;
@@ -25,7 +28,7 @@ export class FieldCursor {
   end = 0;
 
   constructor(header: Buffer) {
-    this.header = header;
+    this.header = header.length > MAX_FIELD_BYTES ? header.subarray(0, MAX_FIELD_BYTES) : header;
   }
 
   /** Goes to the next field; false at the empty line or the end of the block. */
@@ -97,14 +100,16 @@ export function firstField(header: Buffer, lowerName: string): string | undefine
   return undefined;
 }
 
+const EMPTY_CRLF = Buffer.from("\n\r\n", "latin1");
+const EMPTY_LF = Buffer.from("\n\n", "latin1");
+
 /** Where the header block of a message ends: behind its empty line, or -1 when these bytes do not hold the end. */
 export function headerEnd(bytes: Buffer): number {
-  let at = 0;
-  while (at < bytes.length) {
-    const lineFeed = bytes.indexOf(LF, at);
-    if (lineFeed < 0) return -1;
-    if (lineFeed === at || (lineFeed === at + 1 && bytes[at] === CR)) return lineFeed + 1;
-    at = lineFeed + 1;
-  }
-  return -1;
+  if (bytes[0] === LF) return 1;
+  if (bytes[0] === CR && bytes[1] === LF) return 2;
+  const crlf = bytes.indexOf(EMPTY_CRLF);
+  const before = crlf < 0 ? bytes : bytes.subarray(0, crlf + 1);
+  const lf = before.indexOf(EMPTY_LF);
+  if (lf >= 0) return lf + EMPTY_LF.length;
+  return crlf < 0 ? -1 : crlf + EMPTY_CRLF.length;
 }
