@@ -8,6 +8,7 @@
  */
 import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
+import { Metrics } from "./admin/metrics.ts";
 import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
 import { declaredAppPasswords } from "./auth/app-passwords.ts";
@@ -24,7 +25,7 @@ import { Ports } from "./ports.ts";
 import { declaredRelays, overflowRelay } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import { openPublishedTls } from "./queue/published-tls.ts";
-import type { QueueEntry } from "./queue/queue.ts";
+import { queueMetrics } from "./queue/queue-metrics.ts";
 import { createReentry } from "./reentry.ts";
 import { openSentReports } from "./reports/sent-reports.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
@@ -156,6 +157,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
     });
     closers.push(() => queue.close(0));
+    const metrics = new Metrics();
+    metrics.add(...queueMetrics(queue, Date.now));
 
     const shared: SharedDuties = {
       store,
@@ -207,15 +210,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         ...syncFailures.list().map(degradation),
       ],
       bans,
-      queueList: async () => ({ entries: (await queue.list()).map(told) }),
-      queueShow: async (id) => {
-        const found = await queue.show(id);
-        if (!found) return { transcript: [] };
-        return { entry: told(found), transcript: [...found.transcript] };
-      },
-      queueHold: (id, held) => (held ? queue.hold(id) : queue.release(id)),
-      queueDelete: (id) => queue.remove(id),
-      queueRetry: async (id) => ({ retried: await queue.retry(id) }),
+      queue: queue.operator,
+      metrics,
       explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
       reload: reloadFiles,
@@ -269,22 +265,6 @@ async function refuseSecondServer({ run }: Directories): Promise<void> {
   if (!other) return;
   other.close();
   throw new Error(`another server runs on ${run}; stop it first`);
-}
-
-/** A queue entry as the admin contract has it: nothing that the queue's own entries may carry besides. */
-function told({
-  recipients,
-  id,
-  from,
-  size,
-  queuedAt,
-  nextAttemptAt,
-  attempts,
-  held,
-  heldBecause,
-}: QueueEntry) {
-  const to = recipients.map(({ address, status, lastReply }) => ({ address, status, lastReply }));
-  return { id, from, recipients: to, size, queuedAt, nextAttemptAt, attempts, held, heldBecause };
 }
 
 /** Proxies speak for their clients, who are judged by their own addresses; the list stays one object while the listeners do. */

@@ -2,9 +2,11 @@
 import type { z } from "zod";
 import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
+import type { QueueOperator } from "../queue/operator.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
 import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
+import type { Metrics } from "./metrics.ts";
 
 export interface AdminContext {
   readonly directories: Directories;
@@ -26,13 +28,10 @@ export interface LiveServer {
   problems?(): OperationAnswer<"status">["problems"];
   /** Self-defence. */
   readonly bans?: Bans;
-  queueList(): Promise<OperationAnswer<"queue.list">>;
-  queueShow(id: string): Promise<OperationAnswer<"queue.show">>;
-  queueHold(id: string, held: boolean): Promise<boolean>;
-  queueDelete(id: string): Promise<boolean>;
-  queueRetry(id: string | undefined): Promise<OperationAnswer<"queue.retry">>;
   /** What a destination's hosts must offer of TLS, in words, a line each; asks the DNS. */
   explainTls?(domain: string): Promise<readonly string[]>;
+  readonly queue: Pick<QueueOperator, "list" | "show" | "hold" | "release" | "retry" | "bounce" | "remove">;
+  readonly metrics: Pick<Metrics, "text">;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;
   /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */

@@ -32,8 +32,28 @@ const queueEntry = z.strictObject({
   nextAttemptAt: z.number(),
   attempts: z.int(),
   held: z.boolean(),
+  /** Why it was held as it came. */
   heldBecause: z.string().optional(),
+  /** Why it is not tried at the moment: a ceiling, or a receiver that asked for less. */
+  waitsFor: z.string().optional(),
+  /** The account that submitted it. */
+  account: z.string().optional(),
 });
+/** Messages that any of these names. */
+const queueSelection = z.strictObject({
+  ids: z.array(queueId).optional(),
+  /** Reverse-paths; "" is the null reverse-path. */
+  senders: z.array(z.string().max(1000)).optional(),
+  recipients: z.array(z.string().max(1000)).optional(),
+  recipientDomains: z.array(z.string().max(255)).optional(),
+  /** Every message. */
+  all: z.boolean().optional(),
+});
+const queueAction = {
+  request: z.strictObject({ select: queueSelection }),
+  /** Messages to which something was done. */
+  answer: z.strictObject({ count: z.int() }),
+};
 
 /** The operations: request and answer of each, in one table. */
 export const operations = {
@@ -210,26 +230,35 @@ export const operations = {
   },
   /** Reads all files again; answers when the new state is in force. */
   reload: { request: z.strictObject({}), answer: z.strictObject({ generation: z.int(), accounts: z.int() }) },
+  /** Queued messages, oldest first: at most `limit` of `total`. */
   "queue.list": {
-    request: z.strictObject({}),
-    answer: z.strictObject({ entries: z.array(queueEntry) }),
+    request: z.strictObject({
+      select: queueSelection.default({ all: true }),
+      limit: z.int().min(1).max(100_000).default(10_000),
+    }),
+    answer: z.strictObject({ entries: z.array(queueEntry), total: z.int() }),
   },
-  /** One queued message with a transcript line for each attempt and recipient. */
+  /** One queued message: its header section, and a transcript line for each attempt and recipient. */
   "queue.show": {
     request: z.strictObject({ id: queueId }),
-    answer: z.strictObject({ entry: queueEntry.optional(), transcript: z.array(z.string()) }),
+    answer: z.strictObject({
+      entry: queueEntry.optional(),
+      headers: z.string(),
+      transcript: z.array(z.string()),
+    }),
   },
-  /** Leaves a message alone until it is released, or lets it go again. `done` is false where there is no such message. */
-  "queue.hold": {
-    request: z.strictObject({ id: queueId, held: z.boolean() }),
-    answer: z.strictObject({ done: z.boolean() }),
-  },
-  /** Takes a message out of the queue without telling its sender. */
-  "queue.delete": { request: z.strictObject({ id: queueId }), answer: z.strictObject({ done: z.boolean() }) },
-  "queue.retry": {
-    request: z.strictObject({ id: z.string().optional() }),
-    answer: z.strictObject({ retried: z.int() }),
-  },
+  /** Leaves messages alone until they are released. */
+  "queue.hold": queueAction,
+  /** Lets held messages go, whoever or whatever held them. */
+  "queue.release": queueAction,
+  /** Tries messages now that are not held. */
+  "queue.retry": queueAction,
+  /** Gives messages up and tells their senders (RFC 3464). */
+  "queue.bounce": queueAction,
+  /** Takes messages out of the queue without telling their senders. */
+  "queue.delete": queueAction,
+  /** The server's figures in Prometheus' text format. */
+  metrics: { request: z.strictObject({}), answer: z.strictObject({ text: z.string() }) },
   /** The way of an address: every step with the file and line it comes from, in words; a line each. */
   explain: {
     request: z.strictObject({

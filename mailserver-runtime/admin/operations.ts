@@ -25,6 +25,7 @@ import {
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
+import { queueOperations } from "./queue.ts";
 import { reportOperations } from "./reports.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
@@ -44,6 +45,7 @@ const performers: Performers = {
   ...traceOperations,
   ...banOperations,
   ...reportOperations,
+  ...queueOperations,
 };
 
 /**

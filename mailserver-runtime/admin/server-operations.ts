@@ -10,17 +10,7 @@ import { srsBySettings } from "../routing/srs-settings.ts";
 import { type AdminContext, type LiveServer, OperationError, type Performers } from "./context.ts";
 import { machineId } from "./machine-id.ts";
 
-export const serverOperations: Performers<
-  | "status"
-  | "reload"
-  | "explain"
-  | "queue.list"
-  | "queue.show"
-  | "queue.hold"
-  | "queue.delete"
-  | "queue.retry"
-  | "stop"
-> = {
+export const serverOperations: Performers<"status" | "reload" | "explain" | "stop"> = {
   status: {
     effect: "reads",
     async perform(_request, context) {
@@ -56,30 +46,6 @@ export const serverOperations: Performers<
       const tlsLines = (await Promise.all(tls)).flat().map((line) => `  ${line}`);
       return { lines: [...explain(snapshot, address, options), ...tlsLines] };
     },
-  },
-  "queue.list": {
-    effect: "reads",
-    perform: async (_request, context) => server(context, "list the queue").queueList(),
-  },
-  "queue.show": {
-    effect: "reads",
-    perform: async ({ id }, context) => server(context, "show a queued message").queueShow(id),
-  },
-  "queue.hold": {
-    effect: "reads",
-    perform: async ({ id, held }, context) => ({
-      done: await server(context, "hold a queued message").queueHold(id, held),
-    }),
-  },
-  "queue.delete": {
-    effect: "reads",
-    perform: async ({ id }, context) => ({
-      done: await server(context, "delete a queued message").queueDelete(id),
-    }),
-  },
-  "queue.retry": {
-    effect: "reads",
-    perform: async ({ id }, context) => server(context, "retry a delivery").queueRetry(id),
   },
   stop: {
     effect: "reads",

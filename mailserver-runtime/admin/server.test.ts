@@ -15,6 +15,7 @@ import { connectAdmin } from "./client.ts";
 import { type LiveServer, OperationError } from "./context.ts";
 import { answerLine } from "./contract.ts";
 import { MAX_REQUEST_BYTES } from "./limits.ts";
+import { nothingQueued } from "./nothing-queued.ts";
 import { type AdminServer, startAdminServer } from "./server.ts";
 
 let root: string;
@@ -47,11 +48,7 @@ async function start(): Promise<AdminServer> {
     configuration,
     startedAt: new Date(),
     listeners: () => [{ protocol: "imap", address: "127.0.0.1", port: 1143 }],
-    queueList: async () => ({ entries: [] }),
-    queueShow: async () => ({ transcript: [] }),
-    queueHold: async () => false,
-    queueDelete: async () => false,
-    queueRetry: async () => ({ retried: 0 }),
+    ...nothingQueued,
     stop: (graceMs) => void stopped.push(graceMs),
   };
   server = await startAdminServer({ directories, version: "1.2.3", live, log: silentLog });

@@ -1,11 +1,13 @@
 /**
- * The commands of a mail host: `admin` for programs, `explain`, `trace`, `reports` and `setup` for people, the last with DMS's
- * subcommands, messages and exit codes. Called as `setup`, it is that command.
+ * The commands of a mail host: `admin` for programs, `queue`, `metrics`, `explain`, `trace`, `reports` and `setup` for
+ * people, the last with DMS's subcommands, messages and exit codes. Called as `setup`, it is that command.
  *
  *     main.ts [--root DIR] admin
  *     main.ts [--root DIR] explain <address> [--from <sender>]
  *     main.ts [--root DIR] trace <message-id | queue id | sender | recipient>
  *     main.ts [--root DIR] reports [domain] [--days <number>]
+ *     main.ts [--root DIR] queue <action> ...
+ *     main.ts [--root DIR] metrics
  *     main.ts [--root DIR] setup <subcommand> ...
  *
  * Without --root the directories are docker-mailserver's volumes.
@@ -23,6 +25,8 @@ const commands: Readonly<Record<string, Command>> = {
   explain: async (context, args) => (await import("./tell.ts")).explainCommand(context, args),
   reports: async (context, args) => (await import("./tell.ts")).reportsCommand(context, args),
   trace: async (context, args) => (await import("./tell.ts")).traceCommand(context, args),
+  queue: async (context, args) => (await import("./queue.ts")).queueCommand(context, args),
+  metrics: async (context) => (await import("./queue.ts")).metricsCommand(context),
   setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
 };
 

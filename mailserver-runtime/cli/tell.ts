@@ -3,8 +3,7 @@
  * The same as the stack's commands of these names, for a container that no stack declared.
  */
 import { parseArgs } from "node:util";
-import { connectAdmin } from "../admin/client.ts";
-import { answerLine, type OperationAnswer, type OperationName } from "../admin/contract.ts";
+import { ask } from "./ask.ts";
 import { type CommandContext, CommandError } from "./command.ts";
 
 /** `explain <address> [--from <sender>]` */
@@ -48,21 +47,4 @@ function parsed(args: readonly string[], options: Readonly<Record<string, { type
   } catch (error) {
     throw new CommandError((error as Error).message);
   }
-}
-
-async function ask<N extends OperationName>(
-  { directories, version }: CommandContext,
-  operation: N,
-  request: object,
-): Promise<OperationAnswer<N>> {
-  const line = JSON.stringify({ operation, request });
-  const client = await connectAdmin(directories.run);
-  const text =
-    client === undefined
-      ? await (await import("../admin/answer.ts")).answerText(line, { directories, version })
-      : await client.ask(line);
-  client?.close();
-  const answer = answerLine.parse(JSON.parse(text));
-  if (!answer.ok) throw new CommandError(answer.message);
-  return answer.answer as OperationAnswer<N>;
 }

@@ -99,7 +99,8 @@ test("mail goes where the TLSA records say, and waits where they are not kept (R
   });
   const ids = new Map<string, string>();
   for (const domain of DOMAINS) ids.set(domain, (await queue.enqueue(submission(`bob@${domain}`))).id);
-  const transcript = async (domain: string) => (await queue.show(ids.get(domain)!))?.transcript.join("\n");
+  const transcript = async (domain: string) =>
+    (await queue.operator.show(ids.get(domain)!))?.transcript.join("\n");
 
   /** Where mail arrives, and by what: the outcome's level. */
   const arrives: readonly (readonly [domain: (typeof DOMAINS)[number], level: string, why: string])[] = [
@@ -116,7 +117,7 @@ test("mail goes where the TLSA records say, and waits where they are not kept (R
   for (const [domain, level, why] of arrives)
     await t.test(`${domain}: ${why}`, async () => {
       const id = ids.get(domain)!;
-      await until(async () => (await queue.show(id)) === undefined, `${domain} to be delivered`);
+      await until(async () => (await queue.operator.show(id)) === undefined, `${domain} to be delivered`);
       const { outcome } = attempts.get(domain)!;
       assert.equal(outcome?.policy, level);
       assert.match(outcome?.protocol ?? "", /^TLSv1/);
@@ -159,7 +160,7 @@ test("mail goes where the TLSA records say, and waits where they are not kept (R
         }),
       );
       await until(
-        async () => (await queue.show(id)) === undefined,
+        async () => (await queue.operator.show(id)) === undefined,
         "delivery without regard to DANE (RFC 8689 §4.2.2)",
       );
       const doubter = createResolver({ servers: [`127.0.0.1:${unbound}`], trustAuthenticData: "never" });

@@ -25,6 +25,8 @@ export interface Entry {
   readonly holdUntil: number;
   /** When the message's lifetime began; milliseconds. */
   readonly begin: number;
+  /** How long it is tried, where that is not the general time. */
+  readonly lifetimeSeconds: number | undefined;
   /** The sender has been told of a delay. */
   warned: boolean;
   /** Destinations of this round that have not ended yet; 0 between rounds. */
@@ -97,6 +99,7 @@ export class MessageIndex {
       heldBecause: state.heldBecause,
       holdUntil: state.header.holdUntil ?? 0,
       begin: lifeBegan(state.header),
+      lifetimeSeconds: state.header.lifetimeSeconds,
       warned: state.warned,
       open: 0,
       touched: false,

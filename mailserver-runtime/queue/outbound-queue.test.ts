@@ -48,7 +48,7 @@ test("what waits for a destination goes over one connection (RFC 5321 §4.5.4.1)
   const holdUntil = clock.now + 3_600_000;
   for (let index = 0; index < 30; index += 1) await queue.enqueue(submission("bob@sink.test", { holdUntil }));
   assert.equal(sink.messages.length, 0, "nothing goes before its time (RFC 4865)");
-  assert.equal(await queue.retry(), 30);
+  assert.equal(await queue.operator.retry(), 30);
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, 30);
   assert.ok(sink.connections() <= 20, `${sink.connections()} connections`);
@@ -67,8 +67,8 @@ test("4xx waits and is tried again by the schedule, 5xx comes back as a report (
     delivery: { retrySeconds: [300, 900] },
   });
   const { id } = await queue.enqueue(submission(["late@sink.test", "no@sink.test", "yes@sink.test"]));
-  await until(async () => (await queue.show(id))?.attempts === 1, "the first round");
-  const entry = await queue.show(id);
+  await until(async () => (await queue.operator.show(id))?.attempts === 1, "the first round");
+  const entry = await queue.operator.show(id);
   assert.deepEqual(
     entry?.recipients.map(({ status, lastReply }) => [status, lastReply]),
     [
@@ -87,7 +87,7 @@ test("4xx waits and is tried again by the schedule, 5xx comes back as a report (
   assert.match(text(reports[0]?.content.buffer), /Final-Recipient: rfc822; no@sink\.test\r\nAction: failed/);
   assert.doesNotMatch(text(reports[0]?.content.buffer), /late@/);
   greylisted = false;
-  await until(async () => (await queue.retry(id)) === 1, "a retry");
+  await until(async () => (await queue.operator.retry({ ids: [id] })) === 1, "a retry");
   await until(() => queue.counts().messages === 0, "the second round");
   assert.deepEqual(
     sink.messages.map(({ recipients }) => recipients.length),
@@ -184,8 +184,11 @@ test("a delay is told once, and after its lifetime a message goes back with 4.4.
   });
   const { id } = await queue.enqueue(submission("bob@sink.test"));
   const round = async (attempts: number): Promise<void> => {
-    await until(async () => attempts === 1 || (await queue.retry(id)) === 1, "a retry");
-    await until(async () => ((await queue.show(id))?.attempts ?? 99) >= attempts, `round ${attempts}`);
+    await until(async () => attempts === 1 || (await queue.operator.retry({ ids: [id] })) === 1, "a retry");
+    await until(
+      async () => ((await queue.operator.show(id))?.attempts ?? 99) >= attempts,
+      `round ${attempts}`,
+    );
   };
   await round(1);
   assert.equal(reports.length, 0);
@@ -198,7 +201,7 @@ test("a delay is told once, and after its lifetime a message goes back with 4.4.
     /Action: delayed\r\nStatus: 4\.2\.1[\s\S]*Will-Retry-Until: /,
   );
   clock.now += 3_600_000;
-  await until(async () => (await queue.retry(id)) === 1, "a retry");
+  await until(async () => (await queue.operator.retry({ ids: [id] })) === 1, "a retry");
   await until(() => queue.counts().messages === 0, "the end");
   assert.equal(reports.length, 2);
   assert.match(text(reports[1]?.content.buffer), /Action: failed\r\nStatus: 4\.4\.7[\s\S]*450 4\.2\.1 busy/);
@@ -245,8 +248,8 @@ for (const [zone, outcome, why] of unroutable)
       await until(() => reports.length === 1, "the report");
       assert.match(text(reports[0]?.content.buffer), new RegExp(`\r\nStatus: ${code}\r\n`));
     } else {
-      await until(async () => (await queue.show(id))?.attempts === 1, "the round");
-      assert.match((await queue.show(id))?.transcript[0] ?? "", new RegExp(`temporary ${code}`));
+      await until(async () => (await queue.operator.show(id))?.attempts === 1, "the round");
+      assert.match((await queue.operator.show(id))?.transcript[0] ?? "", new RegExp(`temporary ${code}`));
     }
   });
 
@@ -337,22 +340,22 @@ test("hold, release, list and remove do as they say, also after a restart", asyn
   const holdUntil = first.clock.now + 3_600_000;
   const { id } = await first.queue.enqueue(submission("bob@sink.test", { holdUntil }));
   const other = await first.queue.enqueue(submission("eve@sink.test", { holdUntil }));
-  assert.equal(await first.queue.hold(id), true);
-  assert.equal(await first.queue.hold("nothing"), false);
+  assert.equal(await first.queue.operator.hold({ ids: [id] }), 1);
+  assert.equal(await first.queue.operator.hold({ ids: ["nothing"] }), 0);
   assert.equal(first.queue.counts().held, 1);
   await first.queue.close(0);
 
   const { queue } = await testQueue(context, sink.port, { directory: first.directory });
   assert.deepEqual(
-    (await queue.list()).map((entry) => [entry.id, entry.held]).sort(),
+    (await queue.operator.list()).entries.map((entry) => [entry.id, entry.held]).sort(),
     [
       [id, true],
       [other.id, false],
     ].sort(),
   );
-  assert.equal(await queue.retry(id), 0, "what is held is not tried");
+  assert.equal(await queue.operator.retry({ ids: [id] }), 0, "what is held is not tried");
   assert.equal(await queue.remove(other.id), true);
-  assert.equal(await queue.release(id), true);
+  assert.equal(await queue.operator.release({ ids: [id] }), 1);
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, 1);
 });
@@ -367,21 +370,21 @@ test("what came with a reason to hold it waits for its time or for an operator, 
   const forGood = await first.queue.enqueue(
     submission("eve@sink.test", { heldBecause: "too many strangers" }),
   );
-  const entry = await first.queue.show(timed.id);
+  const entry = await first.queue.operator.show(timed.id);
   assert.deepEqual(
     [entry?.held, entry?.heldBecause, entry?.nextAttemptAt],
     [false, "too many an hour", holdUntil],
   );
-  assert.equal(await first.queue.retry(), 0, "a retry of everything leaves them alone");
+  assert.equal(await first.queue.operator.retry(), 0, "a retry of everything leaves them alone");
   await first.queue.close(0);
 
   const { queue, clock } = await testQueue(context, sink.port, { directory: first.directory });
   await queue.loaded;
-  assert.equal((await queue.show(forGood.id))?.held, true);
-  assert.equal(await queue.release(timed.id), true);
+  assert.equal((await queue.operator.show(forGood.id))?.held, true);
+  assert.equal(await queue.operator.release({ ids: [timed.id] }), 1);
   await until(() => queue.counts().messages === 1, "delivery of the released one");
   clock.now += 5 * 86_400_000 - 1000;
-  assert.equal(await queue.release(forGood.id), true);
+  assert.equal(await queue.operator.release({ ids: [forGood.id] }), 1);
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, 2);
 });
@@ -395,11 +398,11 @@ test("a message's lifetime begins with its release (RFC 4865 §4)", async (conte
   });
   const { id } = await queue.enqueue(submission("bob@sink.test", { holdUntil: clock.now + 7_200_000 }));
   clock.now += 7_200_000;
-  await queue.retry(id);
-  await until(async () => (await queue.show(id))?.attempts === 1, "the first attempt");
+  await queue.operator.retry({ ids: [id] });
+  await until(async () => (await queue.operator.show(id))?.attempts === 1, "the first attempt");
   assert.deepEqual(reports, []);
   clock.now += 3_600_000;
-  await queue.retry(id);
+  await queue.operator.retry({ ids: [id] });
   await until(() => reports.length === 1, "the report");
 });
 
@@ -420,7 +423,7 @@ test("what a crash left half done is put right at the next start", async (contex
 
   const { queue } = await testQueue(context, sink.port, { directory: first.directory });
   assert.equal(queue.counts().messages, 1);
-  await queue.retry();
+  await queue.operator.retry();
   await until(() => queue.counts().messages === 0, "delivery");
   assert.deepEqual(
     sink.messages.map(({ recipients }) => recipients),
@@ -435,9 +438,15 @@ test("a destination that cannot be reached is asked once, and its other mail sha
   await sink.close();
   const { queue } = await testQueue(context, sink.port);
   const ids = await Promise.all(Array.from({ length: 20 }, () => queue.enqueue(submission("bob@sink.test"))));
-  await until(async () => (await queue.list()).every(({ attempts }) => attempts === 1), "one round each");
+  await until(
+    async () => (await queue.operator.list()).entries.every(({ attempts }) => attempts === 1),
+    "one round each",
+  );
   assert.equal(queue.counts().deferred, 20);
-  assert.match((await queue.show(ids[19]!.id))?.transcript[0] ?? "", /temporary 4\.4\.1: mx\.test\[127/);
+  assert.match(
+    (await queue.operator.show(ids[19]!.id))?.transcript[0] ?? "",
+    /temporary 4\.4\.1: mx\.test\[127/,
+  );
 });
 
 test("a report that cannot be handed over is tried again and the message kept", async (context) => {
@@ -452,9 +461,9 @@ test("a report that cannot be handed over is tried again and the message kept", 
   };
   const { queue, clock } = await testQueue(context, sink.port, { report });
   const { id } = await queue.enqueue(submission("bob@sink.test"));
-  await until(async () => ((await queue.show(id))?.nextAttemptAt ?? 0) > clock.now, "the round");
+  await until(async () => ((await queue.operator.show(id))?.nextAttemptAt ?? 0) > clock.now, "the round");
   broken = false;
-  await until(async () => (await queue.retry(id)) === 1, "a retry");
+  await until(async () => (await queue.operator.retry({ ids: [id] })) === 1, "a retry");
   await until(() => queue.counts().messages === 0, "the end");
   assert.equal(told, 1);
   assert.equal(
@@ -482,11 +491,11 @@ test("what a store could not take is delivered here later, and comes back when i
     throw new Error("disk full");
   };
   const { id } = await queue.enqueue(submission(["bob@here.test", "eve@sink.test"]));
-  await until(async () => (await queue.show(id))?.attempts === 1, "the first round");
+  await until(async () => (await queue.operator.show(id))?.attempts === 1, "the first round");
   assert.equal(sink.messages.length, 1, "others are not kept waiting");
-  assert.match((await queue.show(id))?.recipients[0]?.lastReply ?? "", /disk full/);
+  assert.match((await queue.operator.show(id))?.recipients[0]?.lastReply ?? "", /disk full/);
   answer = undefined;
-  await until(async () => (await queue.retry(id)) === 1, "a retry");
+  await until(async () => (await queue.operator.retry({ ids: [id] })) === 1, "a retry");
   await until(() => queue.counts().messages === 0, "delivery");
   assert.deepEqual(stored, ["bob@here.test 75"]);
   assert.equal(sink.messages.length, 1);

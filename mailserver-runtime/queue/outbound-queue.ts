@@ -16,8 +16,9 @@ import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { type Entry, MessageIndex } from "./message-index.ts";
 import { type MessageState, type RecipientState, replay } from "./message-state.ts";
+import { QueueOperator } from "./operator.ts";
 import type { QueueOptions } from "./options.ts";
-import type { OutboundQueue, QueueEntry, QueueSubmission } from "./queue.ts";
+import type { OutboundQueue, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
 import { Receivers } from "./receivers.ts";
 import { Rounds } from "./rounds.ts";
@@ -44,7 +45,6 @@ export class RunningQueue implements OutboundQueue {
   readonly #clock: () => number;
   readonly #index: MessageIndex;
   readonly #lanes: Lanes<Entry>;
-  readonly #receivers: Receivers;
   readonly #warmUp: WarmUp;
   readonly #rounds: Rounds;
   readonly #sending: SendingOptions;
@@ -53,6 +53,8 @@ export class RunningQueue implements OutboundQueue {
   readonly #counts = zeroCounts();
   #closing = false;
 
+  /** What an operator may see and do. */
+  readonly operator: QueueOperator;
   /** Resolves when what an earlier process left is in the index. */
   readonly loaded: Promise<void>;
 
@@ -73,7 +75,6 @@ export class RunningQueue implements OutboundQueue {
     this.#index = index;
     const delivery = () => options.settings().delivery;
     const receivers = new Receivers(delivery, clock);
-    this.#receivers = receivers;
     this.#rounds = new Rounds({
       ...shared,
       random,
@@ -105,8 +106,23 @@ export class RunningQueue implements OutboundQueue {
         return { kind: "done" };
       },
     });
+    this.operator = new QueueOperator({
+      ...shared,
+      log,
+      rounds: this.#rounds,
+      loaded: () => this.loaded,
+      wake: () => {
+        receivers.wake();
+        this.#lanes.wake();
+      },
+    });
     this.loaded = this.#load([...found]);
     this.#track(this.loaded);
+  }
+
+  /** Every message in a few words, for metrics. */
+  entries(): Iterable<Entry> {
+    return this.#index.entries();
   }
 
   /** The figures as they are now; the object does not change. */
@@ -162,79 +178,9 @@ export class RunningQueue implements OutboundQueue {
     if (!(await this.take(id))) await this.#spool.abandon(id);
   }
 
-  async list(): Promise<readonly QueueEntry[]> {
-    const ids = await this.#spool.ids();
-    const shown: QueueEntry[] = [];
-    for (let at = 0; at < ids.length; at += 16) {
-      const batch = await Promise.all(ids.slice(at, at + 16).map((id) => this.show(id)));
-      for (const entry of batch) if (entry !== undefined) shown.push(entry);
-    }
-    return shown;
-  }
-
-  #waitsForRelease({ held, heldBecause, header }: MessageState): boolean {
-    return heldBecause !== undefined && (held || (header.holdUntil ?? 0) > this.#clock());
-  }
-
-  /** One message, with a transcript line for each attempt and recipient. */
-  async show(id: string): Promise<(QueueEntry & { readonly transcript: readonly string[] }) | undefined> {
-    const entry = this.#index.get(id);
-    const state = entry?.state ?? (await this.#spool.state(id));
-    if (state === undefined) return undefined;
-    const delivering = entry !== undefined && entry.open > 0;
-    return {
-      id,
-      from: state.header.envelope.from,
-      recipients: state.recipients.map(({ address, status, last }) => ({
-        address,
-        status: status === "waiting" && delivering ? "delivering" : status,
-        ...(last === undefined ? {} : { lastReply: last.text }),
-      })),
-      size: state.header.prefixSize + state.header.contentSize,
-      queuedAt: state.header.queuedAt,
-      nextAttemptAt: entry?.dueAt ?? state.nextAttemptAt,
-      attempts: state.attempts,
-      held: state.held,
-      ...(entry?.waits === undefined ? {} : { waitsFor: entry.waits.why }),
-      ...(this.#waitsForRelease(state) ? { heldBecause: state.heldBecause } : {}),
-      transcript: state.transcript,
-    };
-  }
-
-  async retry(id?: string): Promise<number> {
-    await this.loaded;
-    const entries = id === undefined ? [...this.#index.entries()] : [this.#index.get(id)];
-    let count = 0;
-    this.#receivers.wake();
-    this.#lanes.wake();
-    const now = this.#clock();
-    for (const entry of entries) {
-      if (entry === undefined || entry.held || entry.open > 0) continue;
-      if (id === undefined && entry.heldBecause !== undefined && entry.holdUntil > now) continue;
-      this.#index.schedule(entry, now);
-      count += 1;
-    }
-    return count;
-  }
-
-  hold(id: string): Promise<boolean> {
-    return this.#setHeld(id, true);
-  }
-
-  release(id: string): Promise<boolean> {
-    return this.#setHeld(id, false);
-  }
-
-  /** Takes a message out, durably, without telling its sender. One that is being sent right now may still arrive. */
+  /** Takes a message back that its client was refused after all. */
   async remove(id: string): Promise<boolean> {
-    await this.loaded;
-    const entry = this.#index.get(id);
-    if (entry === undefined || !this.#index.drop(entry)) return false;
-    this.#counts.removed += 1;
-    this.#log.warn({ id }, "removed from the queue by an operator");
-    const { there, durable } = this.#spool.remove(id);
-    await durable;
-    return there;
+    return (await this.operator.remove({ ids: [id] })) === 1;
   }
 
   async close(graceMs: number): Promise<void> {
@@ -267,20 +213,6 @@ export class RunningQueue implements OutboundQueue {
       for (let id = ids.shift(); id !== undefined && !this.#closing; id = ids.shift()) await read(id);
     });
     await Promise.all(readers);
-  }
-
-  async #setHeld(id: string, held: boolean): Promise<boolean> {
-    await this.loaded;
-    const entry = this.#index.get(id);
-    if (entry === undefined) return false;
-    const imposed = entry.heldBecause !== undefined && entry.holdUntil > this.#clock();
-    if (entry.held === held && (held || !imposed)) return false;
-    entry.held = held;
-    if (!held) entry.heldBecause = undefined;
-    this.#index.note(entry, { type: "held", held });
-    await this.#index.harden(entry);
-    if (!held) this.#index.schedule(entry, this.#clock());
-    return true;
   }
 
   /** Puts a message before each of its destinations. */

@@ -53,19 +53,19 @@ test("a ceiling of messages an hour holds for the provider, and what is above it
   });
   await everyDomain(queue);
   const other = await queue.enqueue(submission("eve@small.test"));
-  await until(async () => (await queue.show(other.id)) === undefined, "the other destination");
+  await until(async () => (await queue.operator.show(other.id)) === undefined, "the other destination");
   await until(
-    async () => (await queue.list()).every(({ waitsFor }) => waitsFor !== undefined),
+    async () => (await queue.operator.list()).entries.every(({ waitsFor }) => waitsFor !== undefined),
     "the rest waits",
   );
   assert.equal(sink.messages.length, 6);
-  const [entry] = await queue.list();
+  const [entry] = (await queue.operator.list()).entries;
   assert.equal(entry?.attempts, 0);
   assert.equal(entry?.waitsFor, "big.test has got its 5 messages of this hour");
   assert.ok((entry?.nextAttemptAt ?? 0) > clock.now + 58 * 60_000);
   clock.now += 61 * 60_000;
   const retried = async (holds: () => boolean): Promise<boolean> => {
-    await queue.retry();
+    await queue.operator.retry();
     return holds();
   };
   await until(() => retried(() => sink.messages.length === 11), "five more");
@@ -83,23 +83,24 @@ test("a receiver that says 'too fast' is left alone for the time it says, with a
   });
   const { queue, clock } = await testQueue(context, sink.port, { resolver });
   const { id } = await queue.enqueue(submission("ann@d0.test"));
-  await until(async () => (await queue.show(id))?.attempts === 1, "the refusal");
-  assert.equal((await queue.show(id))?.nextAttemptAt, clock.now + 600_000);
+  await until(async () => (await queue.operator.show(id))?.attempts === 1, "the refusal");
+  assert.equal((await queue.operator.show(id))?.nextAttemptAt, clock.now + 600_000);
   await everyDomain(queue);
   await queue.enqueue(submission("eve@small.test"));
   await until(() => sink.messages.length === 1, "the other destination");
   await until(
-    async () => (await queue.list()).every((each) => each.id === id || each.waitsFor !== undefined),
+    async () =>
+      (await queue.operator.list()).entries.every((each) => each.id === id || each.waitsFor !== undefined),
     "the rest waits",
   );
   assert.match(
-    (await queue.list()).at(-1)?.waitsFor ?? "",
+    (await queue.operator.list()).entries.at(-1)?.waitsFor ?? "",
     /big\.test asked for less mail: 450 4\.7\.1 rate/,
   );
   assert.equal(sink.commands.filter((line) => line.startsWith("RCPT")).length, 2, "nobody else asked");
   refusing = false;
   clock.now += 601_000;
-  await queue.retry();
+  await queue.operator.retry();
   // One message at a time from here on: the clock that stands still is moved on.
   const hands = setInterval(() => {
     clock.now += 2000;
@@ -144,23 +145,25 @@ test("a server new to a receiver sends what the day allows; the rest waits, or g
   const first = await testQueue(context, sink.port, { resolver, delivery });
   await everyDomain(first.queue);
   await until(
-    async () => (await first.queue.list()).filter(({ waitsFor }) => waitsFor !== undefined).length === 8,
+    async () =>
+      (await first.queue.operator.list()).entries.filter(({ waitsFor }) => waitsFor !== undefined).length ===
+      8,
     "eight wait",
   );
   await until(() => sink.messages.length === 4, "four");
   assert.equal(
-    (await first.queue.list())[0]?.waitsFor,
+    (await first.queue.operator.list()).entries[0]?.waitsFor,
     "big.test has got its 4 messages of today (delivery.warmUp)",
   );
   first.clock.now += 86_400_000;
-  await first.queue.retry();
+  await first.queue.operator.retry();
   await until(() => first.queue.counts().messages === 0, "twice as many on the next day");
   assert.equal(smarthost.messages.length, 0);
 
   const relay = { host: "127.0.0.1", port: smarthost.port, tls: "opportunistic" } as const;
   const second = await testQueue(context, sink.port, { resolver, delivery, overflowRelay: () => relay });
   const both = await second.queue.enqueue(submission(domains.map((domain) => `all@${domain}`)));
-  await until(async () => (await second.queue.show(both.id)) === undefined, "one message to all");
+  await until(async () => (await second.queue.operator.show(both.id)) === undefined, "one message to all");
   assert.equal(sink.messages.length, 12 + 4);
   const relayed = smarthost.messages.flatMap(({ recipients }) => recipients);
   assert.equal(new Set(relayed).size, 8);
@@ -180,13 +183,15 @@ test("what waits for a receiver still comes back at the end of its lifetime, wit
   await queue.enqueue(submission("a@d0.test"));
   await until(() => queue.counts().messages === 0, "the first");
   const { id } = await queue.enqueue(submission("b@d1.test"));
-  await until(async () => (await queue.show(id))?.waitsFor !== undefined, "the second waits");
+  await until(async () => (await queue.operator.show(id))?.waitsFor !== undefined, "the second waits");
   clock.now += 3_600_000;
-  await queue.retry();
+  await queue.operator.retry();
   await until(() => reports.length === 1, "the warning");
   assert.match(reports[0]?.content.buffer?.toString() ?? "", /Action: delayed[\s\S]*its 1 messages of today/);
   clock.now += 3_600_000;
-  await until(async () => (await queue.retry()) === 1, "a retry");
-  await until(() => reports.length === 2, "the end");
+  await until(async () => {
+    await queue.operator.retry();
+    return reports.length === 2;
+  }, "the end");
   assert.match(reports[1]?.content.buffer?.toString() ?? "", /Status: 4\.4\.7/);
 });

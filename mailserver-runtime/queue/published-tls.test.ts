@@ -90,7 +90,7 @@ test("an MTA-STS policy is kept: enforced, or only reported in mode testing (RFC
   for (const [domain, level, basis, failure] of arrives)
     await t.test(`mail for ${domain} arrives, and is reported as ${failure ?? "good"}`, async () => {
       await until(
-        async () => (await queue.show(ids.get(domain)!)) === undefined,
+        async () => (await queue.operator.show(ids.get(domain)!)) === undefined,
         `${domain} to be delivered`,
       );
       const { outcome, demand, failure: found } = attempts.get(domain)!;
@@ -125,7 +125,8 @@ test("an MTA-STS policy is kept: enforced, or only reported in mode testing (RFC
   ] as const;
   for (const [domain, text] of waits)
     await t.test(`mail for ${domain} waits, and says why`, async () => {
-      const transcript = async () => (await queue.show(ids.get(domain)!))?.transcript.join("\n") ?? "";
+      const transcript = async () =>
+        (await queue.operator.show(ids.get(domain)!))?.transcript.join("\n") ?? "";
       await until(async () => /temporary/.test(await transcript()), `${domain} to be tried`);
       assert.match(await transcript(), text);
     });
@@ -158,10 +159,10 @@ async function withRequireTls(
     submission([], { envelope: envelope("bob@x.test", { requireTls: true, ret: "FULL", ...changes }) }),
   );
   await until(async () => {
-    const shown = await queue.show(id);
+    const shown = await queue.operator.show(id);
     return shown === undefined || shown.attempts > 0;
   }, "an attempt");
-  const waits = (await queue.list()).some((entry) => entry.id === id && entry.attempts > 0);
+  const waits = (await queue.operator.list()).entries.some((entry) => entry.id === id && entry.attempts > 0);
   return {
     mails: server.commands.filter((line) => line.startsWith("MAIL")),
     report: reports[0]?.content.buffer?.toString(),

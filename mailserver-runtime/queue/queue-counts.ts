@@ -15,6 +15,10 @@ export interface QueueCounts {
   removed: number;
   /** Reports made for senders, in total. */
   reports: number;
+  /** Reports of failures among them. */
+  bounces: number;
+  /** Failed messages from the null reverse-path: nobody is told (RFC 5321 §4.5.5). */
+  doubleBounces: number;
   /** Transactions whose connection was lost after the final dot: possible duplicates. */
   uncertain: number;
 }
@@ -30,5 +34,7 @@ export const zeroCounts = (): QueueCounts => ({
   enqueued: 0,
   removed: 0,
   reports: 0,
+  bounces: 0,
+  doubleBounces: 0,
   uncertain: 0,
 });

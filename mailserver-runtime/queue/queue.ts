@@ -46,11 +46,7 @@ export interface QueueSubmission {
 export interface OutboundQueue {
   /** Durable when it resolves. The id stands in the `250` and in every log line of the message. */
   enqueue(submission: QueueSubmission): Promise<{ readonly id: string }>;
-  list(): Promise<readonly QueueEntry[]>;
-  /** Tries now what waits: all, or one id. */
-  retry(id?: string): Promise<number>;
-  hold(id: string): Promise<boolean>;
-  release(id: string): Promise<boolean>;
+  /** Takes a message back that was queued a moment ago; false when it has gone. Its sender is not told. */
   remove(id: string): Promise<boolean>;
   /** Takes no new work, waits for deliveries under way for at most `graceMs`, and leaves the rest on disk. */
   close(graceMs: number): Promise<void>;
@@ -68,6 +64,8 @@ export interface QueueEntry {
   readonly nextAttemptAt: number;
   readonly attempts: number;
   readonly held: boolean;
+  /** The account that submitted it. */
+  readonly account?: string;
   /** Why it is not tried at the moment: a ceiling, or a receiver that asked for less. */
   readonly waitsFor?: string;
   /** Why, where it was held as it came and still waits for its release. */

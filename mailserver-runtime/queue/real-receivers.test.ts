@@ -66,7 +66,7 @@ test("Postfix takes a message over TLS with all its parameters, and its refusals
       holdUntil,
     });
   const { id } = await send(["bob@sink.test", "nobody@sink.test"], "plain");
-  await queue.retry();
+  await queue.operator.retry();
   await until(() => queue.counts().messages === 0, "the first");
   assert.equal(reports.length, 1);
   const report = reports[0]?.content.buffer?.toString() ?? "";
@@ -76,10 +76,10 @@ test("Postfix takes a message over TLS with all its parameters, and its refusals
     /Final-Recipient: rfc822; nobody@sink\.test\r\nAction: failed\r\nStatus: 5\.1\.1\r\nRemote-MTA: dns; mx\.test\r\n/,
   );
   await send(["jürgen@sink.test"], "grüße");
-  await queue.retry();
+  await queue.operator.retry();
   await until(() => queue.counts().messages === 0, "the second");
   await send(["bob@other.test"], "relay");
-  await queue.retry();
+  await queue.operator.retry();
   await until(() => reports.length === 2, "the third");
   assert.match(
     reports[1]?.content.buffer?.toString() ?? "",

@@ -66,6 +66,24 @@ export class Rounds {
     }
   }
 
+  /** Fails what still waits of a message between rounds, and closes it. @throws {QueueError} */
+  async giveUp(entry: Entry, why: string): Promise<void> {
+    const { index } = this.#options;
+    entry.open = 1;
+    const state = await index.stateOf(entry).catch((error: unknown) => {
+      entry.open = 0;
+      throw error;
+    });
+    const waiting = (state?.recipients ?? []).filter(({ status }) => status === "waiting");
+    const failure: Result = { outcome: "permanent", status: "5.0.0", text: why, replied: false };
+    this.record(
+      entry,
+      waiting,
+      waiting.map(() => failure),
+    );
+    await this.endDestination(entry);
+  }
+
   /** One destination of the round has ended; the last one closes the round. */
   async endDestination(entry: Entry): Promise<void> {
     const { index, clock, stop, queue } = this.#options;
@@ -91,7 +109,7 @@ export class Rounds {
   #putOff(entry: Entry): boolean {
     const { index, clock, queue, stop, random } = this.#options;
     if (entry.touched || entry.waits === undefined || stop.aborted) return false;
-    const { delivery } = queue.settings();
+    const delivery = deliveryOf(entry, queue.settings().delivery);
     const end = expiresAt(delivery, entry.begin);
     const now = clock();
     if (now >= end || (!entry.warned && isLate(delivery, entry.begin, now))) return false;
@@ -114,6 +132,10 @@ export class Rounds {
       index.note(entry, { type: "reported", recipients: told });
     }
     if (isSettled(state)) {
+      if (state.header.envelope.from === "" && state.recipients.some(({ status }) => status === "failed")) {
+        counts.doubleBounces += 1;
+        queue.log.warn({ event: "double-bounce", id: entry.id }, "a report or reply could not be delivered");
+      }
       index.drop(entry);
       spool.remove(entry.id);
       counts.removed += 1;
@@ -162,6 +184,7 @@ export class Rounds {
     });
     await report(submission);
     counts.reports += 1;
+    if (recipients.some(({ action }) => action === "failed")) counts.bounces += 1;
     queue.log.info({ id, to: envelope.from, actions: recipients.map(({ action }) => action) }, "sender told");
   }
 }

@@ -6,8 +6,12 @@ type Delivery = Settings["delivery"];
 
 /** Greylisting opens at a whole second after the first attempt by its own clock. */
 const GREYLIST_MARGIN_MS = 2000;
+
 /** The settings for one message, which may be tried longer than others. */
-export function deliveryOf(header: { readonly lifetimeSeconds?: number }, delivery: Delivery): Delivery {
+export function deliveryOf(
+  header: { readonly lifetimeSeconds?: number | undefined },
+  delivery: Delivery,
+): Delivery {
   const { lifetimeSeconds } = header;
   return lifetimeSeconds === undefined ? delivery : { ...delivery, lifetimeSeconds };
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { nothingQueued } from "../../admin/nothing-queued.ts";
 import { perform } from "../../admin/operations.ts";
 import { startAdminServer } from "../../admin/server.ts";
 import { verifyPassword } from "../../auth/password/password.ts";
@@ -268,11 +269,7 @@ test("With a server running, a change is in force there when the command ends, a
       configuration,
       startedAt: new Date(),
       listeners: () => [],
-      queueList: async () => ({ entries: [] }),
-      queueShow: async () => ({ transcript: [] }),
-      queueHold: async () => false,
-      queueDelete: async () => false,
-      queueRetry: async () => ({ retried: 0 }),
+      ...nothingQueued,
       stop() {},
     },
   });
