@@ -155,8 +155,8 @@ test("Postfix relays for each sender by its own login, over STARTTLS at one port
   assert.deepEqual(users, ["ann", "ann", "green"]);
 
   const { id } = await send("dan@mx.test");
-  await until(async () => ((await queue.show(id))?.transcript.length ?? 0) > 0, "the attempt");
-  const shown = await queue.show(id);
+  await until(async () => ((await queue.operator.show(id))?.transcript.length ?? 0) > 0, "the attempt");
+  const shown = await queue.operator.show(id);
   assert.match(
     shown?.recipients[0]?.lastReply ?? "",
     /certificate of relay\.test does not do/,
@@ -178,8 +178,8 @@ test("a relay that refuses the login keeps the mail in the queue, and the passwo
   const { id } = await queue.enqueue(
     submission("x@far.test", { envelope: envelope("x@far.test", { from: "cleo@blue.test" }) }),
   );
-  await until(async () => ((await queue.show(id))?.transcript.length ?? 0) > 0, "the attempt");
-  const shown = await queue.show(id);
+  await until(async () => ((await queue.operator.show(id))?.transcript.length ?? 0) > 0, "the attempt");
+  const shown = await queue.operator.show(id);
   assert.equal(shown?.recipients[0]?.status, "waiting");
   assert.match(shown?.transcript[0] ?? "", /temporary .*login of ann was answered 535/);
   assert.doesNotMatch(JSON.stringify(shown), /wrong-secret/);
