@@ -6,6 +6,7 @@
  * refused, ham is lost when it is. Nothing in the filter was chosen by looking at the later half; what was
  * chosen was by cross-validation inside the earlier one, which `--row validation` repeats.
  */
+import { zoneResolver } from "../../mailserver-runtime/dns/zone-for-tests.ts";
 import { Model } from "../../mailserver-runtime/filter/bayes/model.ts";
 import { evidenceOf } from "../../mailserver-runtime/filter/bayes/opinion.ts";
 import { featuresOf } from "../../mailserver-runtime/filter/bayes/tokens.ts";
@@ -147,7 +148,7 @@ async function taughtFilter(messages: Messages): Promise<InboundFilter> {
     model.learn(await featuresOf(await readMessage(memoryContent(bytes))), isSpam ? "spam" : "ham");
   return createInboundFilter({
     hostname: () => "mx.test",
-    resolver: async () => [],
+    resolver: zoneResolver({}),
     log: silentLog,
     checks: contentChecks,
     classifier: { evidence: async (message) => evidenceOf(await featuresOf(message), model) },

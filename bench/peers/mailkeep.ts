@@ -4,7 +4,7 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { banner } from "./ports.ts";
-import { type BenchPeer, benchPassword, benchUsers } from "./server.ts";
+import { type BenchPeer, type BenchServer, benchPassword, benchUsers } from "./server.ts";
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "../..");
@@ -15,60 +15,64 @@ export const mailkeep: BenchPeer = {
   name: "mailkeep",
   missing: () => undefined,
   version: () => `mailkeep on Node ${process.versions.node}`,
-  async start(directory) {
-    const { stdout } = await run("openssl", ["passwd", "-6", benchPassword]);
-    await fs.mkdir(path.join(directory, "config/stack"), { recursive: true });
-    await fs.writeFile(
-      path.join(directory, "config/postfix-accounts.cf"),
-      benchUsers.map((user) => `${user}|{SHA512-CRYPT}${stdout.trim()}\n`).join(""),
-    );
-    const settings = {
-      hostname: "mail.bench.test",
-      listeners: [
-        { protocol: "smtp", address: "127.0.0.1", port: smtpPort },
-        { protocol: "imaps", address: "127.0.0.1", port: imapsPort },
-      ],
-      dns: { servers: ["127.0.0.1:12053"], authoritative: { address: "127.0.0.1", port: 12053 } },
-    };
-    await fs.writeFile(
-      path.join(directory, "config/stack/settings.json"),
-      JSON.stringify({ settings, owner: "bench" }),
-    );
-    await admin(directory, {
-      operation: "certificate.put",
-      request: { names: ["mail.bench.test"], issuer: { type: "local-ca" }, owner: "bench" },
-    });
-    const output = await fs.open(path.join(directory, "server.out"), "w");
-    const server = spawn(
-      process.execPath,
-      [path.join(root, "mailserver-runtime/main.ts"), "--root", directory],
-      {
-        stdio: ["ignore", output.fd, output.fd],
-        env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
-      },
-    );
-    const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
-    try {
-      await Promise.all([banner(smtpPort), tlsUp(imapsPort)]);
-    } catch (error) {
-      server.kill("SIGKILL");
-      throw new Error(
-        `${(error as Error).message}\n${await fs.readFile(path.join(directory, "server.out"), "utf8")}`,
-      );
-    }
-    return {
-      smtpPort,
-      imap: { port: imapsPort, tls: true },
-      users: benchUsers,
-      password: benchPassword,
-      async stop() {
-        server.kill("SIGTERM");
-        await ended;
-        await output.close();
-      },
-    };
-  },
+  start: (directory) => startMailkeep(directory, []),
 };
+
+/** The same with options of Node's, such as those of its profiler. */
+export async function startMailkeep(directory: string, nodeOptions: readonly string[]): Promise<BenchServer> {
+  const { stdout } = await run("openssl", ["passwd", "-6", benchPassword]);
+  await fs.mkdir(path.join(directory, "config/stack"), { recursive: true });
+  await fs.writeFile(
+    path.join(directory, "config/postfix-accounts.cf"),
+    benchUsers.map((user) => `${user}|{SHA512-CRYPT}${stdout.trim()}\n`).join(""),
+  );
+  const settings = {
+    hostname: "mail.bench.test",
+    listeners: [
+      { protocol: "smtp", address: "127.0.0.1", port: smtpPort },
+      { protocol: "imaps", address: "127.0.0.1", port: imapsPort },
+    ],
+    dns: { servers: ["127.0.0.1:12053"], authoritative: { address: "127.0.0.1", port: 12053 } },
+  };
+  await fs.writeFile(
+    path.join(directory, "config/stack/settings.json"),
+    JSON.stringify({ settings, owner: "bench" }),
+  );
+  await admin(directory, {
+    operation: "certificate.put",
+    request: { names: ["mail.bench.test"], issuer: { type: "local-ca" }, owner: "bench" },
+  });
+  const output = await fs.open(path.join(directory, "server.out"), "w");
+  const server = spawn(
+    process.execPath,
+    [...nodeOptions, path.join(root, "mailserver-runtime/main.ts"), "--root", directory],
+    {
+      stdio: ["ignore", output.fd, output.fd],
+      env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
+    },
+  );
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+  try {
+    await Promise.all([banner(smtpPort), tlsUp(imapsPort)]);
+  } catch (error) {
+    server.kill("SIGKILL");
+    throw new Error(
+      `${(error as Error).message}\n${await fs.readFile(path.join(directory, "server.out"), "utf8")}`,
+    );
+  }
+  return {
+    pids: [server.pid!],
+    smtpPort,
+    imap: { port: imapsPort, tls: true },
+    users: benchUsers,
+    password: benchPassword,
+    async stop() {
+      server.kill("SIGTERM");
+      await ended;
+      await output.close();
+    },
+  };
+}
 
 async function admin(directory: string, request: object): Promise<void> {
   const child = spawn(

@@ -74,7 +74,13 @@ export const postfixDovecot: BenchPeer = {
     await daemon("/usr/sbin/dovecot", ["-c", dovecot]);
     await daemon("/usr/sbin/postfix", ["-c", path.join(conf, "postfix"), "start"]);
     await Promise.all([banner(11025), banner(11143)]);
+    const pids = await Promise.all(
+      ["run/postfix/queue/pid/master.pid", "run/dovecot/master.pid"].map(async (file) =>
+        Number(await fs.readFile(path.join(directory, file), "utf8")),
+      ),
+    );
     return {
+      pids,
       smtpPort: 11025,
       imap: { port: 11143, tls: false },
       users: benchUsers,

@@ -1,5 +1,7 @@
 /** A server under measurement, started for one measurement and ended by its own control. */
 export interface BenchServer {
+  /** Its first processes; what descends from them belongs to it. */
+  readonly pids: readonly number[];
   readonly smtpPort: number;
   readonly imap: { readonly port: number; readonly tls: boolean };
   /** Addresses with a mailbox and the password of each. */

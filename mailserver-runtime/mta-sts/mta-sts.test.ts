@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { silentLog } from "../net/log.ts";
-import { zoneResolver } from "../queue/zone-resolver.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { testAuthority } from "../tls/authority-for-tests.ts";
 import { type MtaStsOptions, openMtaSts } from "./mta-sts.ts";
 import { namesHost, readPolicy, StsError } from "./policy.ts";

@@ -7,7 +7,7 @@ import type { IsOurself } from "./client/targets.ts";
 import type { QueueSubmission } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
-import { zoneResolver } from "./zone-resolver.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 const all = ["PIPELINING", "SIZE 100000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
 async function server(context: TestContext, script: Script = {}) {

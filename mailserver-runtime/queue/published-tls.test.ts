@@ -19,7 +19,7 @@ import type { Envelope } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
 import { createTlsDemand } from "./tls-demand.ts";
-import { zoneResolver } from "./zone-resolver.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 const authority = await testAuthority();
 

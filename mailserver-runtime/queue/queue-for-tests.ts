@@ -9,7 +9,7 @@ import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 import { standardTimeouts, type Timeouts } from "./client/session.ts";
 import { openQueue, type QueueOptions, type RunningQueue } from "./outbound-queue.ts";
 import type { Envelope, QueueSubmission } from "./queue.ts";
-import { zoneResolver } from "./zone-resolver.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 /** Everything at *.test is on loopback. */
 export const loopback = zoneResolver({
