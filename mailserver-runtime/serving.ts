@@ -7,7 +7,6 @@
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
-import { toMailauthResolver } from "./dns/mailauth-resolver.ts";
 import { openClassifier } from "./filter/bayes/classifier.ts";
 import { createInboundFilter } from "./filter/inbound-filter.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
@@ -96,7 +95,7 @@ export async function openServing(
     queue,
     filter: createInboundFilter({
       hostname: () => settings().hostname,
-      resolver: toMailauthResolver(foundation.resolver),
+      resolver: foundation.resolver,
       policy: () => settings().filter,
       classifier,
       rules: () => rules,

@@ -6,12 +6,11 @@ import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { XMLParser } from "fast-xml-parser";
 import { needs, run } from "../../test/support/tools.ts";
-import { toMailauthResolver } from "../dns/mailauth-resolver.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { createInboundFilter } from "../filter/inbound-filter.ts";
 import { memoryContent } from "../message/content.ts";
 import { parseStructure } from "../message/mime/structure.ts";
 import { silentLog } from "../net/log.ts";
-import { zoneResolver } from "../queue/zone-resolver.ts";
 import { signingZone, testPost } from "../reports/post-for-tests.ts";
 import { aggregateXml } from "./aggregate-xml.ts";
 import { openDmarcCounter, startDmarcReports } from "./dmarc-report.ts";
@@ -38,7 +37,7 @@ async function receiver(context: TestContext) {
   const counter = openDmarcCounter(common);
   const filter = createInboundFilter({
     hostname: () => "mail.here.test",
-    resolver: toMailauthResolver(resolver),
+    resolver,
     log: silentLog,
     observers: [counter.observe],
   });

@@ -1,7 +1,9 @@
 /** What is counted of a message that came in its author domain's name: who sent it, and whether DMARC passed. Pure. */
-import type { DKIMVerifyResult, DMARCResult, SPFResult } from "mailauth";
 import { z } from "zod";
+import type { DkimResult } from "../filter/dkim/verify.ts";
+import type { DmarcResult } from "../filter/dmarc/dmarc.ts";
 import type { InboundMessage, Verdict } from "../filter/pipeline.ts";
+import type { SpfResult } from "../filter/spf/spf.ts";
 import { domainOf } from "../message/address.ts";
 
 const rowSchema = z.object({
@@ -36,45 +38,44 @@ export function parseDmarcRow(value: unknown): DmarcRow | undefined {
 }
 
 export interface DmarcFacts {
-  readonly dmarc: DMARCResult | false;
-  readonly spf: SPFResult;
-  readonly dkim: DKIMVerifyResult;
+  /** Or why there is no author domain. */
+  readonly dmarc: DmarcResult | string;
+  readonly spf: SpfResult;
+  readonly dkim: readonly DkimResult[];
 }
 
 /** The row of a message; undefined where no DMARC record was applied to it, or none could be told. */
 export function dmarcRow(message: InboundMessage, facts: DmarcFacts, verdict: Verdict): DmarcRow | undefined {
   const { dmarc, spf, dkim } = facts;
-  if (dmarc === false || dmarc.rr === undefined) return undefined;
-  const { result } = dmarc.status;
+  if (typeof dmarc === "string" || dmarc.record === undefined) return undefined;
+  const { result, record, aligned } = dmarc;
   if (result !== "pass" && result !== "fail") return undefined;
-  const tags = dmarcTags(dmarc.rr);
-  const asked = result === "fail" ? dmarc.policy : "none";
+  const tags = dmarcTags(record.text);
+  const asked = result === "fail" ? (dmarc.policy ?? "none") : "none";
   const disposition = dispositionOf(asked, verdict.action.kind);
-  const headerFrom = dmarc.status.header?.from ?? domainOf(dkim.headerFrom[0] ?? "");
+  const p = record.p ?? "none";
   return {
-    domain: dmarc.policyDomain ?? dmarc.domain,
+    domain: dmarc.policyDomain ?? dmarc.author,
     published: {
       adkim: tags.get("adkim") ?? "r",
       aspf: tags.get("aspf") ?? "r",
-      p: dmarc.p,
-      sp: tags.get("sp") ?? dmarc.p,
+      p,
+      sp: tags.get("sp") ?? p,
       pct: tags.get("pct"),
     },
     source: message.client.address,
-    headerFrom,
+    headerFrom: dmarc.author,
     envelopeFrom: domainOf(message.from).toLowerCase(),
     disposition,
     overridden: asked !== disposition,
-    dkimAligned: Boolean(dmarc.alignment.dkim.result),
-    spfAligned: Boolean(dmarc.alignment.spf.result),
-    dkim: dkim.results
+    dkimAligned: aligned.dkim !== undefined,
+    spfAligned: aligned.spf !== undefined,
+    dkim: dkim
       .slice(0, MAX_SIGNATURES)
-      .flatMap(({ signingDomain, selector, status }) =>
-        signingDomain === undefined
-          ? []
-          : [{ domain: signingDomain, selector: selector ?? "", result: status.result }],
+      .flatMap(({ domain, selector = "", result }) =>
+        domain === undefined ? [] : [{ domain, selector, result }],
       ),
-    spf: { domain: spf.domain, scope: message.from === "" ? "helo" : "mfrom", result: spf.status.result },
+    spf: { domain: spf.domain, scope: spf.identity === "helo" ? "helo" : "mfrom", result: spf.result },
   };
 }
 

@@ -3,9 +3,13 @@
  * findings. Checks of one message run side by side; what two of them need (the DKIM results that DMARC
  * aligns with) is a fact, found once and shared.
  */
-import type { ARCResult, DKIMVerifyResult, DMARCResult, SPFResult } from "mailauth";
+import type { Headers } from "../message/headers.ts";
+import type { ArcResult } from "./arc/arc.ts";
+import type { DkimResult } from "./dkim/verify.ts";
+import type { DmarcResult } from "./dmarc/dmarc.ts";
 import type { Finding, InboundMessage } from "./pipeline.ts";
 import type { Readable } from "./reading/readable.ts";
+import type { SpfResult } from "./spf/spf.ts";
 
 export interface Check {
   /** Stands in findings, times, metrics and logs. */
@@ -38,13 +42,15 @@ export interface Reverse {
 export interface Facts {
   /** The server's own name. */
   readonly hostname: string;
+  headers(): Promise<Headers>;
   /** The message's text, links and attachments. */
   readable(): Promise<Readable>;
   /** Whether the client's address has a name that leads back to it (iprev, RFC 8601 §3); undefined for one of a private network. */
   reverse(): Promise<Reverse | undefined>;
-  spf(): Promise<SPFResult>;
-  dkim(): Promise<DKIMVerifyResult>;
-  arc(): Promise<ARCResult>;
-  /** false: no single author domain to look a policy up for (RFC 9989 §5.3.1). */
-  dmarc(): Promise<DMARCResult | false>;
+  spf(): Promise<SpfResult>;
+  /** A result for each signature, in the order they stand. */
+  dkim(): Promise<readonly DkimResult[]>;
+  arc(): Promise<ArcResult>;
+  /** Or why there is no single author domain to look a policy up for (RFC 9989 §5.3.1). */
+  dmarc(): Promise<DmarcResult | "no From" | "several From" | "no address" | "several domains">;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import { EICAR } from "./checks/eicar.ts";
@@ -7,16 +8,11 @@ import { GTUBE } from "./checks/gtube.ts";
 import { createInboundFilter } from "./inbound-filter.ts";
 import type { InboundMessage, Verdict } from "./pipeline.ts";
 
-const zone: Readonly<Record<string, unknown[]>> = {
+const resolver = zoneResolver({
   "PTR 1.2.0.192.in-addr.arpa": ["mail.example.test"],
   "A mail.example.test": ["192.0.2.1"],
   "PTR 9.113.0.203.in-addr.arpa": ["liar.example.test"],
-};
-async function resolver(name: string, type = "A"): Promise<unknown[]> {
-  const found = zone[`${type} ${name.toLowerCase()}`];
-  if (found) return found;
-  throw Object.assign(new Error(`${type} ${name} not found`), { code: "ENOTFOUND" });
-}
+});
 const filter = createInboundFilter({ hostname: () => "mx.test", resolver, log: silentLog });
 
 const ordinary =

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import type { DkimKey, Snapshot } from "../config/snapshot.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import type { Check } from "./check.ts";
@@ -11,29 +12,18 @@ import { createSigner } from "./signer.ts";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ed25519 = generateKeyPairSync("ed25519");
-const zone = new Map<string, string[][] | string[]>([
-  ["TXT example.test", [["v=spf1 ip4:192.0.2.1 -all"]]],
-  ["TXT _dmarc.example.test", [["v=DMARC1; p=reject"]]],
-  ["TXT _dmarc.lenient.test", [["v=DMARC1; p=none"]]],
-  ["TXT _dmarc.quarantine.test", [["v=DMARC1; p=quarantine"]]],
-  [
-    "TXT r1._domainkey.example.test",
-    [[`v=DKIM1; k=rsa; p=${rsa.publicKey.export({ type: "spki", format: "der" }).toString("base64")}`]],
+const resolver = zoneResolver({
+  "TXT example.test": ["v=spf1 ip4:192.0.2.1 -all"],
+  "TXT _dmarc.example.test": ["v=DMARC1; p=reject"],
+  "TXT _dmarc.lenient.test": ["v=DMARC1; p=none"],
+  "TXT _dmarc.quarantine.test": ["v=DMARC1; p=quarantine"],
+  "TXT r1._domainkey.example.test": [
+    `v=DKIM1; k=rsa; p=${rsa.publicKey.export({ type: "spki", format: "der" }).toString("base64")}`,
   ],
-  [
-    "TXT e1._domainkey.example.test",
-    [
-      [
-        `v=DKIM1; k=ed25519; p=${ed25519.publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64")}`,
-      ],
-    ],
+  "TXT e1._domainkey.example.test": [
+    `v=DKIM1; k=ed25519; p=${ed25519.publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64")}`,
   ],
-]);
-async function resolver(name: string, type = "A"): Promise<unknown[]> {
-  const found = zone.get(`${type} ${name.toLowerCase()}`);
-  if (found) return found;
-  throw Object.assign(new Error(`${type} ${name} not found`), { code: "ENOTFOUND" });
-}
+});
 
 function key(selector: string, algorithm: DkimKey["algorithm"], pem: string, active = true): DkimKey {
   return {

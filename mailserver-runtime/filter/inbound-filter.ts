@@ -3,7 +3,7 @@
  * they found into one verdict. It never throws for what a message, a name server or a check does; a check
  * that fails is a finding, and its stated behaviour decides whether the mail goes on or comes back later.
  */
-import type { MailauthResolver } from "../dns/mailauth-resolver.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { Classifier } from "./bayes/classifier.ts";
 import type { Advice, Check, CheckResult, Facts } from "./check.ts";
@@ -22,7 +22,7 @@ import { rulesCheck } from "./checks/rules.ts";
 import { spfCheck } from "./checks/spf.ts";
 import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
 import { factsOf } from "./facts.ts";
-import type { Finding, InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
+import type { InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
 import { adviceOf, type FilterPolicy, spamHeaders, standardPolicy } from "./policy.ts";
 import type { RuleFile } from "./rules/rule-file.ts";
 
@@ -49,7 +49,7 @@ export const checks: readonly Check[] = [
 export interface InboundFilterOptions {
   /** The server's name, as SPF macros and results use it. */
   readonly hostname: () => string;
-  readonly resolver: MailauthResolver;
+  readonly resolver: Resolver;
   readonly log: Log;
   readonly checks?: readonly Check[];
   /** Its opinion is one more check; without it mail is judged by the others. */
@@ -73,18 +73,14 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
   return {
     async inspect(message) {
       const facts = factsOf(message, options.hostname(), options.resolver);
+      const outcomes = await runAll(active, message, facts);
       const times: Record<string, number> = {};
-      const results = await Promise.all(
-        active.map(async (check) => {
-          const begin = performance.now();
-          const outcome = await runWithin(check, message, facts);
-          times[check.name] = Math.round((performance.now() - begin) * 10) / 10;
-          if (outcome.failure !== undefined)
-            options.log.warn({ event: "check-failed", check: check.name, reason: outcome.failure });
-          return { check, ...outcome };
-        }),
-      );
-      const found = verdict(results, times, options.policy?.() ?? standardPolicy);
+      for (const { check, failure, milliseconds } of outcomes) {
+        if (milliseconds >= 1) times[check.name] = Math.round(milliseconds * 10) / 10;
+        if (failure !== undefined)
+          options.log.warn({ event: "check-failed", check: check.name, reason: failure });
+      }
+      const found = verdict(outcomes, times, options.policy?.() ?? standardPolicy);
       for (const observe of options.observers ?? [])
         await observe(message, facts, found).catch((error: unknown) =>
           options.log.error({ event: "observer-failed", error: String(error) }),
@@ -98,37 +94,61 @@ interface Outcome {
   readonly check: Check;
   readonly result: CheckResult;
   readonly failure: string | undefined;
+  readonly milliseconds: number;
 }
 
-async function runWithin(
-  check: Check,
+/** Runs the checks side by side. One timer watches all of them: most messages are judged before it could fire. */
+function runAll(
+  active: readonly Check[],
   message: InboundMessage,
-  facts: Parameters<Check["run"]>[1],
-): Promise<{ result: CheckResult; failure: string | undefined }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, check.timeLimit, undefined);
+  facts: Facts,
+): Promise<readonly Outcome[]> {
+  return new Promise((resolve) => {
+    const begin = performance.now();
+    const outcomes: Outcome[] = new Array(active.length);
+    const pending = new Set(active.keys());
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (index: number, result: CheckResult, failure?: string): void => {
+      if (!pending.delete(index)) return;
+      outcomes[index] = { check: active[index]!, result, failure, milliseconds: performance.now() - begin };
+      if (pending.size > 0) return;
+      clearTimeout(timer);
+      resolve(outcomes);
+    };
+    const fail = (index: number, failure: string): void =>
+      settle(index, failed(active[index]!, failure), failure);
+    const endLate = (): void => {
+      const elapsed = performance.now() - begin;
+      for (const index of pending) {
+        const { timeLimit } = active[index]!;
+        if (timeLimit <= elapsed) fail(index, `no result within ${timeLimit / 1000} s`);
+      }
+      watch();
+    };
+    const watch = (): void => {
+      if (pending.size === 0) return;
+      const next = Math.min(...[...pending].map((index) => active[index]!.timeLimit));
+      timer = setTimeout(endLate, Math.max(1, next - (performance.now() - begin)));
+    };
+    active.forEach((check, index) => {
+      run(check, message, facts).then(
+        (result) => settle(index, result),
+        (error) => fail(index, error instanceof Error ? error.message : String(error)),
+      );
+    });
+    if (active.length === 0) resolve(outcomes);
+    watch();
   });
-  try {
-    const result = await Promise.race([check.run(message, facts), late]);
-    return result === undefined
-      ? failed(check, `no result within ${check.timeLimit / 1000} s`)
-      : { result, failure: undefined };
-  } catch (error) {
-    return failed(check, error instanceof Error ? error.message : String(error));
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
-function failed(check: Check, failure: string): { result: CheckResult; failure: string } {
-  const finding: Finding = {
-    check: check.name,
-    symbol: `${check.name.toUpperCase()}_CHECK_FAILED`,
-    score: 0,
-    reason: failure,
-  };
-  return { result: { findings: [finding] }, failure };
+/** Async, so that a check that throws at once is one that rejects. */
+async function run(check: Check, message: InboundMessage, facts: Facts): Promise<CheckResult> {
+  return check.run(message, facts);
+}
+
+function failed(check: Check, failure: string): CheckResult {
+  const symbol = `${check.name.toUpperCase()}_CHECK_FAILED`;
+  return { findings: [{ check: check.name, symbol, score: 0, reason: failure }] };
 }
 
 /** The hardest of what the checks advise and the score asks for; a failed check that insists makes the client come back. */

@@ -4,9 +4,12 @@
  * Authentication-Results (RFC 8601) by the one who asked.
  */
 import type { MessageContent } from "../message/content.ts";
+import type { Headers } from "../message/headers.ts";
 
 export interface InboundMessage {
   readonly content: MessageContent;
+  /** The header section, where the caller has parsed it already. */
+  readonly headers?: Headers;
   readonly client: { readonly address: string; readonly port: number; readonly secure: boolean };
   /** EHLO/HELO argument as given. */
   readonly helo: string;
@@ -37,7 +40,7 @@ export interface Verdict {
     | { readonly kind: "junk"; readonly reason: string }
     | { readonly kind: "reject"; readonly code: number; readonly status: string; readonly text: string }
     | { readonly kind: "tempfail"; readonly code: number; readonly status: string; readonly text: string };
-  /** Time of each check in milliseconds. */
+  /** Milliseconds of each check that took one or more. */
   readonly times: Readonly<Record<string, number>>;
 }
 export interface InboundFilter {

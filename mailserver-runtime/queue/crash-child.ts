@@ -6,11 +6,11 @@
  * Usage: node crash-child.ts <directory> <port> <first number> [drain]
  */
 import { writeSync } from "node:fs";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import type { Settings } from "../settings/schema.ts";
 import { openQueue } from "./outbound-queue.ts";
-import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 const [directory = "", port = "", first = "0", mode] = process.argv.slice(2);
 // Without the schema, which would be most of this process's start.

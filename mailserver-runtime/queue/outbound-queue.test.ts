@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { memoryContent } from "../message/content.ts";
 import type { IsOurself } from "./client/targets.ts";
 import type { QueueSubmission } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
-import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 const all = ["PIPELINING", "SIZE 100000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
 async function server(context: TestContext, script: Script = {}) {

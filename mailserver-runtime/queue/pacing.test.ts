@@ -1,9 +1,9 @@
 /** How the queue treats receivers that bear only so much, and one receiver behind many domains. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
-import { zoneResolver } from "./zone-resolver.ts";
 
 const all = ["PIPELINING", "SIZE 100000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
 async function server(context: TestContext, script: Script = {}) {

@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { needs } from "../../test/support/tools.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { startKnot } from "../dns/test-support.ts";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { openMtaSts } from "../mta-sts/mta-sts.ts";
 import { policyHost, policyText } from "../mta-sts/policy-host-for-tests.ts";
 import { silentLog } from "../net/log.ts";
@@ -19,7 +20,6 @@ import type { Envelope } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
 import { createTlsDemand } from "./tls-demand.ts";
-import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 const authority = await testAuthority();
 

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { zoneResolver } from "../dns/zone-for-tests.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
 import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 import { standardTimeouts, type Timeouts } from "./client/session.ts";
 import { openQueue, type QueueOptions, type RunningQueue } from "./outbound-queue.ts";
 import type { Envelope, QueueSubmission } from "./queue.ts";
-import { zoneResolver } from "../dns/zone-for-tests.ts";
 
 /** Everything at *.test is on loopback. */
 export const loopback = zoneResolver({

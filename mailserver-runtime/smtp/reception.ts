@@ -39,6 +39,7 @@ export async function receiveMail(
   const filter = session.mode === "lmtp" ? undefined : session.services.filter;
   const verdict = await filter?.inspect({
     content: received,
+    headers,
     client,
     helo: session.helo ?? "",
     from,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import { zoneResolver } from "../../dns/zone-for-tests.ts";
 import { memoryContent } from "../../message/content.ts";
 import { silentLog } from "../../net/log.ts";
 import { contentChecks, createInboundFilter } from "../inbound-filter.ts";
@@ -195,7 +196,7 @@ test("what was taught decides in the composed filter: spam goes to Junk, ham is 
   const model = await taught();
   const filter = createInboundFilter({
     hostname: () => "mx.test",
-    resolver: async () => [],
+    resolver: zoneResolver({}),
     log: silentLog,
     checks: contentChecks,
     classifier: { evidence: async (readable) => evidenceOf(await featuresOf(readable), model) },

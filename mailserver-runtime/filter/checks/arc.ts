@@ -1,24 +1,26 @@
-/** ARC, RFC 8617: what did the hosts before us see? Reported, and used by DMARC where a sealer is trusted. */
+/** ARC, RFC 8617: what did the hosts before us see? Reported, for whoever trusts a sealer. */
 import type { Check } from "../check.ts";
+import { resultClause } from "../results.ts";
 
 export const arcCheck: Check = {
   name: "arc",
   timeLimit: 20_000,
   onFailure: "accept",
   async run(_message, facts) {
-    const result = await facts.arc();
-    if (!result.info || result.status.result === "none") return { findings: [] };
-    const passed = result.status.result === "pass";
+    const { result, sets, sealer, reason } = await facts.arc();
+    if (result === "none") return { findings: [] };
+    const comment = result === "pass" ? `i=${sets} d=${sealer}` : reason;
     return {
       findings: [
         {
           check: "arc",
-          symbol: passed ? "ARC_ALLOW" : "ARC_REJECT",
+          symbol: result === "pass" ? "ARC_ALLOW" : result === "fail" ? "ARC_REJECT" : "ARC_DNSFAIL",
           score: 0,
-          reason: `ARC ${result.status.result}${result.i ? ` over ${result.i} sets` : ""}`,
+          reason: `ARC ${result} (${comment})`,
         },
       ],
-      authenticationResults: [result.info],
+      // RFC 8601 §2.7 has no temperror for arc; RFC 8617 §5.2.1 knows it as a failed chain.
+      authenticationResults: [resultClause("arc", result === "pass" ? "pass" : "fail", comment, {})],
     };
   },
 };

@@ -3,24 +3,25 @@
  * where it does not? `p=quarantine` is advice for Junk, `p=reject` for a refusal (550 5.7.1).
  */
 import type { Check } from "../check.ts";
+import type { DmarcResult } from "../dmarc/dmarc.ts";
+import { resultClause } from "../results.ts";
 
 export const dmarcCheck: Check = {
   name: "dmarc",
   timeLimit: 25_000,
   onFailure: "accept",
   async run(_message, facts) {
-    const result = await facts.dmarc();
-    if (!result) {
+    const outcome = await facts.dmarc();
+    if (typeof outcome === "string") {
+      const reason = `no single author domain: ${outcome}`;
       return {
-        findings: [
-          { check: "dmarc", symbol: "DMARC_NA", score: 0, reason: "no single author domain in From" },
-        ],
-        authenticationResults: ["dmarc=permerror (no single author domain)"],
+        findings: [{ check: "dmarc", symbol: "DMARC_NA", score: 0, reason }],
+        authenticationResults: [resultClause("dmarc", "permerror", reason, {})],
       };
     }
-    const clause = result.info ? [result.info] : [];
-    const domain = result.domain;
-    if (result.status.result === "pass") {
+    const { result, author: domain, policy } = outcome;
+    const clause = [clauseOf(outcome)];
+    if (result === "pass") {
       return {
         findings: [
           { check: "dmarc", symbol: "DMARC_POLICY_ALLOW", score: -0.5, reason: `DMARC pass for ${domain}` },
@@ -28,20 +29,13 @@ export const dmarcCheck: Check = {
         authenticationResults: clause,
       };
     }
-    if (result.status.result !== "fail") {
+    if (result !== "fail") {
+      const reason = `DMARC ${result} for ${domain}`;
       return {
-        findings: [
-          {
-            check: "dmarc",
-            symbol: "DMARC_NA",
-            score: 0,
-            reason: `DMARC ${result.status.result} for ${domain}`,
-          },
-        ],
+        findings: [{ check: "dmarc", symbol: "DMARC_NA", score: 0, reason }],
         authenticationResults: clause,
       };
     }
-    const policy = result.policy;
     const reason = `DMARC fail for ${domain}, whose policy is ${policy}`;
     if (policy === "reject") {
       return {
@@ -67,3 +61,13 @@ export const dmarcCheck: Check = {
     };
   },
 };
+
+/** RFC 9989 §9.1: the policy as it was evaluated, beside the one that was published. */
+function clauseOf({ result, author, policy, record, reason }: DmarcResult): string {
+  const published = [`p=${(record?.p ?? "none").toUpperCase()}`];
+  if (record?.sp !== undefined) published.push(`sp=${record.sp.toUpperCase()}`);
+  return resultClause("dmarc", result, reason ?? (record === undefined ? undefined : published.join(" ")), {
+    "policy.dmarc": result === "temperror" ? undefined : policy,
+    "header.from": author,
+  });
+}

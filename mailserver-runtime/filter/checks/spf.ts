@@ -1,15 +1,51 @@
 /** SPF, RFC 7208: may this client use this reverse-path's domain? It scores; the domain's owner decides by DMARC. */
 import type { Check } from "../check.ts";
-import type { Finding } from "../pipeline.ts";
+import { resultClause } from "../results.ts";
+import type { SpfResultName } from "../spf/check-host.ts";
 
-const symbols: Readonly<Record<string, { symbol: string; score: number }>> = {
-  pass: { symbol: "R_SPF_ALLOW", score: -0.2 },
-  fail: { symbol: "R_SPF_FAIL", score: 1 },
-  softfail: { symbol: "R_SPF_SOFTFAIL", score: 0 },
-  neutral: { symbol: "R_SPF_NEUTRAL", score: 0 },
-  none: { symbol: "R_SPF_NA", score: 0 },
-  temperror: { symbol: "R_SPF_DNSFAIL", score: 0 },
-  permerror: { symbol: "R_SPF_PERMFAIL", score: 0 },
+interface Row {
+  readonly symbol: string;
+  readonly score: number;
+  /** The field's usual words; `sender` is the address or, for a null reverse-path, the HELO name. */
+  readonly words: (sender: string, client: string) => string;
+}
+const rows: Readonly<Record<SpfResultName, Row>> = {
+  pass: {
+    symbol: "R_SPF_ALLOW",
+    score: -0.2,
+    words: (sender, client) => `domain of ${sender} designates ${client} as permitted sender`,
+  },
+  fail: {
+    symbol: "R_SPF_FAIL",
+    score: 1,
+    words: (sender, client) => `domain of ${sender} does not designate ${client} as permitted sender`,
+  },
+  softfail: {
+    symbol: "R_SPF_SOFTFAIL",
+    score: 0,
+    words: (sender, client) =>
+      `domain of transitioning ${sender} does not designate ${client} as permitted sender`,
+  },
+  neutral: {
+    symbol: "R_SPF_NEUTRAL",
+    score: 0,
+    words: (sender, client) => `${client} is neither permitted nor denied by domain of ${sender}`,
+  },
+  none: {
+    symbol: "R_SPF_NA",
+    score: 0,
+    words: (sender) => `domain of ${sender} does not designate permitted sender hosts`,
+  },
+  temperror: {
+    symbol: "R_SPF_DNSFAIL",
+    score: 0,
+    words: (sender) => `error in processing during lookup of ${sender}`,
+  },
+  permerror: {
+    symbol: "R_SPF_PERMFAIL",
+    score: 0,
+    words: (sender) => `permanent error in processing during lookup of ${sender}`,
+  },
 };
 
 export const spfCheck: Check = {
@@ -17,13 +53,25 @@ export const spfCheck: Check = {
   timeLimit: 20_000,
   onFailure: "accept",
   async run(message, facts) {
-    const result = await facts.spf();
-    const known = symbols[result.status.result] ?? { symbol: "R_SPF_NEUTRAL", score: 0 };
-    const finding: Finding = {
-      check: "spf",
-      ...known,
-      reason: `SPF ${result.status.result} for ${result.domain || message.helo} from ${message.client.address}`,
+    const { result, domain, reason } = await facts.spf();
+    const { symbol, score, words } = rows[result];
+    const { from, helo, client } = message;
+    const why = result === "temperror" || result === "permerror" ? `: ${reason}` : "";
+    return {
+      findings: [
+        {
+          check: "spf",
+          symbol,
+          score,
+          reason: `SPF ${result} for ${domain || helo} from ${client.address}${why}`,
+        },
+      ],
+      authenticationResults: [
+        resultClause("spf", result, `${facts.hostname}: ${words(from || helo, client.address)}${why}`, {
+          "smtp.mailfrom": from,
+          "smtp.helo": helo,
+        }),
+      ],
     };
-    return { findings: [finding], authenticationResults: [result.info] };
   },
 };

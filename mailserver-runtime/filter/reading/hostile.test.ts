@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
+import { zoneResolver } from "../../dns/zone-for-tests.ts";
 import { memoryContent } from "../../message/content.ts";
 import { silentLog } from "../../net/log.ts";
 import { Model } from "../bayes/model.ts";
@@ -17,7 +18,7 @@ import { urlsOf } from "./urls.ts";
 const model = new Model();
 const filter = createInboundFilter({
   hostname: () => "mx.test",
-  resolver: async () => [],
+  resolver: zoneResolver({}),
   log: silentLog,
   checks: contentChecks,
   classifier: {

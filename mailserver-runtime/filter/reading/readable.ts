@@ -60,10 +60,10 @@ export interface Readable {
   readonly cut: boolean;
 }
 
-/** Reads a message. Memory: the limits above, whatever its size. */
-export async function readMessage(content: MessageContent): Promise<Readable> {
+/** Reads a message, of which `parsed` is the header section. Memory: the limits above, whatever its size. */
+export async function readMessage(content: MessageContent, parsed?: Headers): Promise<Readable> {
   const breather = startBreathing();
-  const headers = await readHeaders(content);
+  const headers = parsed ?? (await readHeaders(content));
   const structure = await structureOf(content, breather);
   const parts = [...walk(structure)];
   const texts: TextPart[] = [];

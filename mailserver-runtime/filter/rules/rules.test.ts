@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { zoneResolver } from "../../dns/zone-for-tests.ts";
 import { memoryContent } from "../../message/content.ts";
 import { silentLog } from "../../net/log.ts";
 import { rulesCheck } from "../checks/rules.ts";
@@ -33,7 +34,7 @@ async function symbols(
   const file = readRules(rules, compile);
   const filter = createInboundFilter({
     hostname: () => "mx.test",
-    resolver: async () => [],
+    resolver: zoneResolver({}),
     log: silentLog,
     checks: [rulesCheck(() => file)],
   });
