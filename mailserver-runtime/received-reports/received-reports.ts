@@ -52,8 +52,8 @@ export function openReceivedReports(options: ReceivedReportsOptions): ReceivedRe
         return;
       }
       const octets = await content.read(0, content.size);
-      const signatures = (await facts.dkim()).results;
-      const verified = signatures.some(({ status }) => status.result === "pass");
+      const signatures = await facts.dkim();
+      const verified = signatures.some(({ result }) => result === "pass");
       waiting += 1;
       last = last
         .then(() => take(octets, { verified, receivedAt: message.receivedAt.toISOString() }))
