@@ -224,8 +224,7 @@ test("what comes to the declared address is kept, once, and summed up by `report
     log: silentLog,
   });
   const accept = { action: { kind: "accept" } } as Verdict;
-  const signed = (result: string) =>
-    ({ dkim: async () => ({ results: [{ status: { result } }] }) }) as unknown as Facts;
+  const signed = (result: string) => ({ dkim: async () => [{ result }] }) as unknown as Facts;
   const bring = (bytes: Buffer, to: string, facts = signed("pass"), verdict = accept) =>
     intake.observe(
       {
