@@ -12,7 +12,7 @@
  * provably unsigned, or provably not there, means that DANE does not apply. Records that cannot be used still ask for TLS,
  * with any certificate (§2.2).
  */
-import { ipAddress, type TlsaRecord } from "../dns/records.ts";
+import { domainName, ipAddress, isDomainName, type TlsaRecord } from "../dns/records.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { TlsFailure } from "../queue/client/tls-policy.ts";
 import { usableRecords } from "./tlsa.ts";
@@ -45,9 +45,10 @@ export type DaneAnswer =
 const none: DaneAnswer = { kind: "none" };
 const SMTP_PORT = 25;
 
-/** The TLSA records for one host of a domain's. Never rejects. */
-export async function findDane(domain: string, at: DaneHost, resolver: Resolver): Promise<DaneAnswer> {
+/** The TLSA records for one host of the recipients' domain. Never rejects. */
+export async function findDane(recipients: string, at: DaneHost, resolver: Resolver): Promise<DaneAnswer> {
   if (!at.secure || ipAddress(at.host) !== undefined) return none;
+  const domain = isDomainName(recipients) ? domainName(recipients) : recipients;
   const bases = await baseDomains(at, resolver);
   if ("failure" in bases) return unknown(bases.failure);
   for (const base of bases.names)

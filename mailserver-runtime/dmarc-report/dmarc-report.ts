@@ -38,7 +38,8 @@ export function openDmarcCounter(options: DmarcCounterOptions): DmarcCounter {
   const tally = new DayTally<DmarcRow>(options);
   return {
     async observe(message, facts, verdict) {
-      if (!options.enabled()) return;
+      // Who is told to come again is counted when he does.
+      if (!options.enabled() || verdict.action.kind === "tempfail") return;
       const [dmarc, spf, dkim] = await Promise.all([facts.dmarc(), facts.spf(), facts.dkim()]);
       const row = dmarcRow(message, { dmarc, spf, dkim }, verdict);
       if (row !== undefined) tally.add(row);

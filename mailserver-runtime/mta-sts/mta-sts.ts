@@ -13,7 +13,7 @@
  * reports. It never holds a delivery longer than one fetch may take, and asks a broken policy host once in five minutes.
  */
 import type { ConnectionOptions } from "node:tls";
-import { domainName } from "../dns/records.ts";
+import { domainName, isDomainName } from "../dns/records.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { TlsFailure } from "../queue/client/tls-policy.ts";
@@ -75,8 +75,8 @@ export async function openMtaSts(options: MtaStsOptions): Promise<MtaSts> {
   timer.unref();
   return {
     async policyFor(name) {
-      const domain = canonical(name);
-      return domain === undefined ? { policy: undefined, failure: undefined } : inForce(domain);
+      // An address literal has no name at which anything could be published.
+      return isDomainName(name) ? inForce(domainName(name)) : { policy: undefined, failure: undefined };
     },
     refresh,
     close() {
@@ -165,13 +165,4 @@ function answer(policy: KeptPolicy | undefined, failure: TlsFailure | undefined)
 function asStsError(error: unknown): StsError {
   if (error instanceof StsError) return error;
   return new StsError("sts-policy-fetch-error", error instanceof Error ? error.message : String(error));
-}
-
-function canonical(name: string): string | undefined {
-  try {
-    return domainName(name);
-  } catch {
-    // An address literal: nothing can be published for it.
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
-/** Reports about our domains on the disk: a JSON file each, bounded in number, the oldest going first. */
+/** Reports about our domains on the disk: a JSON file each, bounded in number and octets, the oldest going first. */
 import { createHash } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfPresent, UNFINISHED, writeDurably } from "../config/durable-file.ts";
 import { dayOf } from "../reports/day-tally.ts";
@@ -8,6 +8,7 @@ import { domainsOf, type KeptReport, keptReportSchema } from "./received-report.
 
 /** A large receiver sends one a day and domain: years of them. */
 const MAX_FILES = 10_000;
+const MAX_BYTES = 256 * 1024 * 1024;
 const FILE = /^(\d{4}-\d\d-\d\d)\.(?:dmarc|tls)\.[0-9a-f]{32}\.json$/;
 
 /** Keeps a report; one that is there already (a message that came twice) is written over. */
@@ -18,9 +19,20 @@ export async function keepReport(directory: string, kept: KeptReport): Promise<v
   // A stranger's clock decides the name, within reason.
   const day = dayOf(Math.min(begin * 1000, Date.parse(kept.receivedAt)));
   await writeDurably(join(directory, `${day}.${kind}.${digest}.json`), `${JSON.stringify(kept)}\n`);
+  await makeRoom(directory, MAX_FILES, MAX_BYTES);
+}
+
+/** Removes the oldest files until the rest is within both bounds; what others write must not fill the disk. */
+export async function makeRoom(directory: string, maxFiles: number, maxBytes: number): Promise<void> {
   const names = (await readdir(directory)).filter((name) => FILE.test(name)).sort();
-  for (const oldest of names.slice(0, Math.max(0, names.length - MAX_FILES)))
-    await rm(join(directory, oldest), { force: true });
+  let files = 0;
+  let bytes = 0;
+  for (const name of names.reverse()) {
+    const path = join(directory, name);
+    files += 1;
+    bytes += (await stat(path)).size;
+    if (files > maxFiles || bytes > maxBytes) await rm(path, { force: true });
+  }
 }
 
 /** The reports about days from `since` (`2026-11-26`) on, oldest first. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -14,7 +14,7 @@ import { silentLog } from "../net/log.ts";
 import { reportMessage } from "../reports/report-message.ts";
 import { directoriesBelow } from "../settings/directories.ts";
 import { readDmarcXml } from "./dmarc-xml.ts";
-import { keptReports } from "./kept-reports.ts";
+import { keptReports, makeRoom } from "./kept-reports.ts";
 import { UnreadableReport } from "./received-report.ts";
 import { openReceivedReports, readInThread } from "./received-reports.ts";
 import { reportsInMessage } from "./reports-in-message.ts";
@@ -210,6 +210,17 @@ test("any octets are a report or none", async () => {
     ),
     { numRuns: 500 },
   );
+});
+
+test("what others send never fills the disk: the oldest reports go", async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), "mailkeep-reports-"));
+  context.after(() => rm(directory, { recursive: true, force: true }));
+  const names = ["2026-01-01", "2026-01-02", "2026-01-03"].map((day) => `${day}.tls.${"0".repeat(32)}.json`);
+  for (const name of [...names, "mine.txt"]) await writeFile(join(directory, name), "x".repeat(100));
+  await makeRoom(directory, 2, 1000);
+  assert.deepEqual((await readdir(directory)).sort(), [...names.slice(1), "mine.txt"]);
+  await makeRoom(directory, 2, 150);
+  assert.deepEqual((await readdir(directory)).sort(), [names[2], "mine.txt"]);
 });
 
 test("what comes to the declared address is kept, once, and summed up by `reports`", async (context) => {

@@ -10,7 +10,7 @@
  * that fail at each other do not write to each other for ever (§3); that is what `tlsOptional` mail is left out for.
  */
 import { gzipSync } from "node:zlib";
-import { domainName } from "../dns/records.ts";
+import { domainName, isDomainName } from "../dns/records.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { TlsAttempt } from "../queue/delivery.ts";
@@ -48,7 +48,9 @@ export function openTlsReports(options: TlsReportOptions): TlsReports {
   return {
     record(attempt) {
       if (!options.enabled()) return;
-      for (const row of tlsRows({ ...attempt, domain: policyDomain(attempt.domain) })) tally.add(row);
+      // With a-labels (RFC 8460 §4.4); an address literal has nobody to be told.
+      if (!isDomainName(attempt.domain)) return;
+      for (const row of tlsRows({ ...attempt, domain: domainName(attempt.domain) })) tally.add(row);
     },
     async run() {
       await tally.flush();
@@ -118,14 +120,5 @@ export function openTlsReports(options: TlsReportOptions): TlsReports {
       now: clock(),
     });
     return sent ? "sent" : "unwanted";
-  }
-}
-
-/** The recipients' domain with a-labels (RFC 8460 §4.4); as it is where it is no name. */
-function policyDomain(domain: string): string {
-  try {
-    return domainName(domain);
-  } catch {
-    return domain;
   }
 }
