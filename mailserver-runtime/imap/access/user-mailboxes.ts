@@ -281,24 +281,27 @@ export class UserMailboxes implements AccountStore {
   /** The mailbox, guarded unless it is the user's own without limits. Needs the right to read or to insert. */
   async open(name: string): Promise<Mailbox> {
     const found = await this.#look(name);
-    const { account, mailbox, isOwn, rights, shown } = found;
-    if (!rights.includes("r") && !rights.includes("i")) {
-      throw rights.includes("l") ? refused(shown) : nonexistent(name);
-    }
-    const inner = await account.open(mailbox);
-    if (isOwn && rights === ALL_RIGHTS) return inner;
-    let now = rights;
-    const stop = account.onChange((change) => {
-      if (change.kind === "acl" && change.mailbox === inner.name)
-        now = effectiveRights(change.acl, this.address, isOwn);
-    });
-    return new GuardedMailbox(inner, { name: () => shown, rights: () => now, released: stop });
+    if (found.rights.includes("r") || found.rights.includes("i")) return this.#open(found);
+    throw found.rights.includes("l") ? refused(found.shown) : nonexistent(name);
   }
-
   /** The same for SELECT: without the right to read it is refused. */
   async openToRead(name: string): Promise<Mailbox> {
-    await this.#demand(name, "r");
-    return this.open(name);
+    return this.#open(await this.#demand(name, "r"));
+  }
+  async #open({ account, mailbox, isOwn, rights, shown }: Allowed): Promise<Mailbox> {
+    if (isOwn && rights === ALL_RIGHTS) return account.open(mailbox);
+    let now = rights;
+    const stop = account.onChange((change) => {
+      if (change.kind === "acl" && change.mailbox === mailbox)
+        now = effectiveRights(change.acl, this.address, isOwn);
+    });
+    try {
+      const inner = await account.open(mailbox);
+      return new GuardedMailbox(inner, { name: () => shown, rights: () => now, released: stop });
+    } catch (error) {
+      stop();
+      throw error;
+    }
   }
 
   /** Copies from an open mailbox into a named one; what flags may not be set there are left out. */

@@ -27,6 +27,21 @@ function mailbox(cursor: Cursor, session: Session): string {
   cursor.space();
   return session.mailboxName(cursor);
 }
+/** A mailbox and nothing more. */
+function mailboxAlone(cursor: Cursor, session: Session): string {
+  const name = mailbox(cursor, session);
+  cursor.end();
+  return name;
+}
+/** A mailbox and somebody. */
+function mailboxAndIdentifier(
+  cursor: Cursor,
+  session: Session,
+): { readonly name: string; readonly who: string } {
+  const name = mailbox(cursor, session);
+  cursor.space();
+  return { name, who: identifier(cursor) };
+}
 
 async function change(session: Session, name: string, wanted: AclChange): Promise<Completion> {
   if (!isKnownKind(wanted.identifier)) {
@@ -44,9 +59,7 @@ export const setacl = command({
   name: "SETACL",
   states: loggedIn,
   parse(cursor, session) {
-    const name = mailbox(cursor, session);
-    cursor.space();
-    const who = identifier(cursor);
+    const { name, who } = mailboxAndIdentifier(cursor, session);
     cursor.space();
     const letters = cursor.astring().toString("latin1");
     cursor.end();
@@ -63,9 +76,7 @@ export const deleteacl = command({
   name: "DELETEACL",
   states: loggedIn,
   parse(cursor, session) {
-    const name = mailbox(cursor, session);
-    cursor.space();
-    const who = identifier(cursor);
+    const { name, who } = mailboxAndIdentifier(cursor, session);
     cursor.end();
     return { name, wanted: { identifier: who, mode: "replace" as const, rights: "" } };
   },
@@ -76,11 +87,7 @@ export const deleteacl = command({
 export const getacl = command({
   name: "GETACL",
   states: loggedIn,
-  parse(cursor, session) {
-    const name = mailbox(cursor, session);
-    cursor.end();
-    return name;
-  },
+  parse: mailboxAlone,
   async run(session, name) {
     const acl = await session.mail.acl(name);
     const owner = await session.mail.ownerOf(name);
@@ -104,9 +111,7 @@ export const listrights = command({
   name: "LISTRIGHTS",
   states: loggedIn,
   parse(cursor, session) {
-    const name = mailbox(cursor, session);
-    cursor.space();
-    const who = identifier(cursor);
+    const { name, who } = mailboxAndIdentifier(cursor, session);
     cursor.end();
     return { name, who };
   },
@@ -138,11 +143,7 @@ export async function writeMyRights(session: Session, name: string): Promise<voi
 export const myrights = command({
   name: "MYRIGHTS",
   states: loggedIn,
-  parse(cursor, session) {
-    const name = mailbox(cursor, session);
-    cursor.end();
-    return name;
-  },
+  parse: mailboxAlone,
   async run(session, name) {
     await writeMyRights(session, name);
     return ok("Those are yours.");

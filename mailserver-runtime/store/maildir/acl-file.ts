@@ -10,6 +10,7 @@
  * behind a colon (`lr :insert post`). Towards clients `user=` is left out and groups are `$name`, as
  * Dovecot's IMAP has it. A line that means nothing here is kept as it is.
  */
+import { existsSync } from "node:fs";
 import { readFile, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Acl, AclChange } from "../mail-store.ts";
@@ -54,11 +55,15 @@ export async function readAcl(directory: string): Promise<Acl> {
   return (await readAclFile(aclPath(directory))).acl;
 }
 
+const NO_LIST: AclFile = { acl: new Map(), others: [] };
+
 async function readAclFile(path: string): Promise<AclFile> {
+  // Most folders have none: a look that costs microseconds, where a failed read costs a turn of the thread pool.
+  if (!existsSync(path)) return NO_LIST;
   try {
     return parseAcl(await readFile(path, "utf8"));
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return { acl: new Map(), others: [] };
+    if (errorCode(error) === "ENOENT") return NO_LIST;
     throw storeError(error, `Reading ${path}`);
   }
 }
