@@ -9,7 +9,7 @@ import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { smtp } from "./areas/smtp.ts";
 import { spam } from "./areas/spam.ts";
-import { type Cell, machine, measure, type Row } from "./harness.ts";
+import { type Cell, type Figure, machine, measure, type Row } from "./harness.ts";
 
 export interface AreaOptions {
   readonly quick: boolean;
@@ -65,8 +65,12 @@ process.exitCode = values.check && rows.some((row) => row.met === false) ? 1 : 0
 
 function line(row: Row): string {
   const peers = Object.entries(row.peers)
-    .map(([peer, figure]) => `${peer} ${figure.median}`)
+    .map(([peer, figure]) => `${peer} ${spread(figure)}`)
     .join(", ");
   const verdict = row.met === undefined ? "" : row.met ? "  met" : `  MISSED (goal ${row.goal})`;
-  return `${row.row.padEnd(44)} ours ${String(row.ours.median).padStart(7)} ${row.unit}  ${peers}  ratio ${row.ratio ?? "-"}${verdict}`;
+  return `${row.row.padEnd(44)} ours ${spread(row.ours)} ${row.unit}  ${peers}  ratio ${row.ratio ?? "-"}${verdict}`;
+}
+/** The median, and least and most where there are several rounds. */
+function spread({ min, median, max, rounds }: Figure): string {
+  return rounds === 1 ? String(median) : `${median} (${min} to ${max})`;
 }
