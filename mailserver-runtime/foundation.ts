@@ -10,6 +10,9 @@ import { loadScramSecret } from "./auth/scram-secret.ts";
 import { takesTokens } from "./auth/token-verifier.ts";
 import { openConfiguration } from "./config/configuration.ts";
 import type { Configuration, Snapshot } from "./config/snapshot.ts";
+import { type FreeSpace, watchFreeSpace } from "./disk/free-space.ts";
+import { fullDisk } from "./disk/full-disk.ts";
+import { syncFailures } from "./disk/sync-failures.ts";
 import { createResolver, type StubResolver } from "./dns/stub-resolver.ts";
 import type { Log } from "./net/log.ts";
 import { type OpenLog, openLog } from "./net/pino-log.ts";
@@ -42,6 +45,8 @@ export interface Foundation {
   srs(snapshot: Snapshot): Srs;
   /** SASL mechanisms that clients may log in with. */
   readonly sasl: SaslOffer;
+  /** How full the volumes are that take mail. */
+  readonly freeSpace: FreeSpace;
   /** Where mail to an address goes. */
   routeRecipient(snapshot: Snapshot, address: string): readonly Route[];
   /** In the opposite order of opening; the log last, flushed. */
@@ -60,6 +65,8 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     const isWorker = options.worker !== undefined;
     const log = isWorker ? output.log.child({ worker: options.worker }) : output.log;
     closers.push(() => output.flush());
+    syncFailures.tellTo(log);
+    fullDisk.tellTo(log);
     const configuration = await openConfiguration(directories, { log, env, watch: !isWorker });
     closers.push(() => configuration.close());
     const snapshot = () => configuration.current();
@@ -86,6 +93,11 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
         snapshot,
         secret: await loadScramSecret(`${directories.state}/scram-secret`),
         takesTokens: () => takesTokens(settings().oauth2),
+      }),
+      freeSpace: watchFreeSpace({
+        directories: [directories.mail, directories.state],
+        reserveBytes: () => settings().disk.reserveBytes,
+        log,
       }),
       routeRecipient: (at, address) => routeRecipient(at, address, { srs: srs(at) }),
       close,

@@ -64,7 +64,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const foundation = await openFoundation(options);
     closers.push(() => foundation.close());
-    syncFailures.tellTo(foundation.log);
     const { log, output, configuration, snapshot, settings, resolver, tls } = foundation;
 
     const { authoritative } = settings().dns;
@@ -207,6 +206,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       listeners: () => ports.list(),
       problems: () => [
         ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
+        ...foundation.freeSpace.problems(),
         ...syncFailures.list().map(degradation),
       ],
       bans,

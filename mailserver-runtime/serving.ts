@@ -111,6 +111,7 @@ export async function openServing(
     offend,
     limiter,
     reenter,
+    hasRoomFor: foundation.freeSpace.hasRoomFor,
     spool,
     log,
   };
@@ -129,6 +130,7 @@ export async function openServing(
     }),
     isActive: (account) => snapshot().account(account)?.enabled === true,
     offend,
+    hasRoomFor: foundation.freeSpace.hasRoomFor,
     elsewhere: (account, connection) => shared.elsewhere("imap", account, connection, sayBye),
   });
   const serveImapClient = (connection: Connection) => serveImap(connection, imap());

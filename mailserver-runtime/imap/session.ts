@@ -45,6 +45,8 @@ export interface ImapDependencies {
   readonly isActive?: (account: string) => boolean;
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */
   readonly offend?: Offend;
+  /** Whether the disk has room for so many bytes of new mail; default: always. */
+  readonly hasRoomFor?: (bytes: number) => boolean;
   /**
    * Where the account that a client has logged in to is another process's (DESIGN D7): what serves the session from the
    * answer to the login on, to its end. undefined: it is served here. Throws StoreError.

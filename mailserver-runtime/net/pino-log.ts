@@ -9,6 +9,7 @@ import { mkdirSync } from "node:fs";
 import * as path from "node:path";
 import pino from "pino";
 import type { Log } from "./log.ts";
+import { LogFile } from "./log-file.ts";
 
 export interface LogOptions {
   /** Folder of mail.log; made when it is missing. */
@@ -26,21 +27,13 @@ export interface OpenLog {
   flush(): void;
 }
 
-/** How long a line may wait for others; a write of its own for each would cost more than making the line. */
-const GATHER_MS = 20;
-/** Characters at which lines wait no longer. */
-const GATHER_SIZE = 16_384;
-
 /** The name of the log file below the log directory. */
 export const logFileName = "mail.log";
 
 export function openLog(options: LogOptions): OpenLog {
   mkdirSync(options.directory, { recursive: true });
-  // Not `sync`: a line waits for its neighbours, nobody waits for the disk. A crash handler calls flush().
-  const destination = (dest: string | 1) =>
-    new GatheredLines(pino.destination({ dest, sync: false, minLength: 0 }));
-  const file = destination(path.join(options.directory, logFileName));
-  const outputs = options.stdout ? [file, destination(1)] : [file];
+  const file = new LogFile(path.join(options.directory, logFileName));
+  const outputs = options.stdout ? [file, new LogFile(1)] : [file];
   const logger = pino(
     {
       level: options.level,
@@ -68,43 +61,6 @@ export function openLog(options: LogOptions): OpenLog {
       for (const output of outputs) output.flush();
     },
   };
-}
-
-/** Lines of a moment written together. A timer runs only while a line waits. */
-class GatheredLines {
-  readonly #file: ReturnType<typeof pino.destination>;
-  #lines = "";
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(file: ReturnType<typeof pino.destination>) {
-    this.#file = file;
-  }
-
-  write(line: string): void {
-    this.#lines += line;
-    if (this.#lines.length >= GATHER_SIZE) this.#pass();
-    else this.#timer ??= setTimeout(() => this.#pass(), GATHER_MS);
-  }
-  /** Lines said before go to the file that was open then, as far as the system takes them. */
-  reopen(): void {
-    this.#pass();
-    this.#file.reopen();
-  }
-  flush(): void {
-    this.#pass();
-    try {
-      this.#file.flushSync();
-    } catch {
-      // The file is not open yet or already gone: nothing can be kept, and the process is ending.
-    }
-  }
-  #pass(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const lines = this.#lines;
-    this.#lines = "";
-    if (lines !== "") this.#file.write(lines);
-  }
 }
 
 const secretFields: ReadonlySet<string> = new Set(["password", "privateKey"]);

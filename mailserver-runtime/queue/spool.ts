@@ -14,6 +14,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { fullDisk, isFull } from "../disk/full-disk.ts";
 import { syncFailures } from "../disk/sync-failures.ts";
 import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
@@ -362,9 +363,9 @@ const tooShort = (id: string): QueueError =>
 function storageError(error: unknown): QueueError {
   if (error instanceof QueueError) return error;
   syncFailures.note("Writing the queue's directory", error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  const full = code === "ENOSPC" || code === "EDQUOT";
-  return new QueueError(full ? "disk full" : "storage", `the queue's directory: ${message}`, {
+  fullDisk.note("Writing the queue's directory", error);
+  const { message } = error as Error;
+  return new QueueError(isFull(error) ? "disk full" : "storage", `the queue's directory: ${message}`, {
     cause: error,
   });
 }

@@ -213,6 +213,14 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .meta({ description: "Access tokens as logins (RFC 7628)." }),
+  disk: z
+    .strictObject({
+      reserveBytes: z.int().min(0).default(67_108_864).meta({
+        description:
+          "Bytes kept free on the volumes of mail and state: below, no new mail is taken (452 4.3.1), and what is there can still be read, flagged and expunged.",
+      }),
+    })
+    .prefault({}),
   mailbox: z
     .strictObject({
       sizeLimit: z.int().min(0).default(0).meta({

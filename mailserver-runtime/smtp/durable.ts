@@ -10,6 +10,7 @@
  */
 import type { MessageContent } from "../message/content.ts";
 import type { EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
+import { QueueError } from "../queue/spool.ts";
 import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session } from "./session.ts";
@@ -95,8 +96,10 @@ export async function withdraw(session: Session, message: DurableMessage, queueI
   }
 }
 export function queueFailure(session: Session, message: DurableMessage, error: unknown): Reply {
+  // A full disk has its own line in the log, once for many messages.
+  if (error instanceof QueueError && error.problem === "disk full") return replies.noSpace;
   session.log.error({ event: "queue-failed", id: message.id, err: error }, "cannot queue a message");
-  return (error as NodeJS.ErrnoException).code === "ENOSPC" ? replies.noSpace : replies.storeFailed;
+  return replies.storeFailed;
 }
 
 /** Stores the local copies; what failed is in the log. */
@@ -108,7 +111,8 @@ export async function deliver(
   for (const outcome of outcomes) {
     if (outcome.stored) continue;
     const { account, error } = outcome;
-    session.log.error({ event: "store-failed", id: message.id, account, code: error.code }, error.message);
+    const fields = { event: "store-failed", id: message.id, account, code: error.code };
+    if (error.code !== "no-space") session.log.error(fields, error.message);
   }
   return outcomes;
 }

@@ -3,6 +3,7 @@
  * go to a spool file as they arrive. What is refused is still read to its end, without being kept, so that
  * the client hears why; but nobody may go on for ever, nor so slowly that it comes to the same.
  */
+import { fullDisk, isFull } from "../disk/full-disk.ts";
 import type { MessageContent } from "../message/content.ts";
 import { SpoolWriter } from "../message/spooled-content.ts";
 import { ConnectionError } from "../net/connection.ts";
@@ -99,6 +100,7 @@ export async function finishMessage(
     // The scanner has seen every byte: a bare LF would have been refused.
     return await writer.finish("crlf");
   } catch (error) {
+    fullDisk.note("Receiving a message", error);
     return storageReply(error);
   }
 }
@@ -115,7 +117,9 @@ async function settle(session: Session, transaction: Transaction, message: Messa
     if (message.refusal !== undefined) await writer.discard();
     else if (writer.full) await writer.relieve();
   } catch (error) {
-    session.log.error({ event: "spool-failed", id: transaction.id, err: error }, "cannot spool a message");
+    fullDisk.note("Receiving a message", error);
+    if (!isFull(error))
+      session.log.error({ event: "spool-failed", id: transaction.id, err: error }, "cannot spool a message");
     message.refusal = storageReply(error);
     await writer.discard();
   }
@@ -131,6 +135,5 @@ function checkPace(session: Session, transaction: Transaction, message: MessageI
     throw new ConnectionError("closed", "the client did not stop sending an oversized message");
 }
 function storageReply(error: unknown): Reply {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "ENOSPC" || code === "EDQUOT" ? replies.noSpace : replies.storeFailed;
+  return isFull(error) ? replies.noSpace : replies.storeFailed;
 }

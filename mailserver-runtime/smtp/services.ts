@@ -46,6 +46,8 @@ export interface SmtpServices {
   readonly reenter?: (submission: QueueSubmission) => Promise<unknown>;
   /** `ban/bans.ts`: hears of protocol abuse, unknown recipients and relay attempts. */
   readonly offend?: Offend;
+  /** Whether the disk has room for so many bytes of new mail (`disk/free-space.ts`); default: always. */
+  readonly hasRoomFor?: (bytes: number) => boolean;
   readonly spool: SpoolOptions;
   readonly limits?: Partial<SmtpLimits>;
   readonly log: Log;

@@ -89,7 +89,7 @@ test("while every fsync fails, mail is put off and IMAP says NO, nothing of it s
     assert.match(await deliver("several", [anna, ben], [anna, ben]), /^451 4\.3\.0/);
     assert.match(await deliver("forwarded", ["away@green.test"], [], ["fwd@sink.test"]), /^451 4\.3\.0/);
     assert.match(
-      await deliver("both ways", [anna, "away@green.test"], [anna], ["fwd@sink.test"]),
+      await deliver("both-ways", [anna, "away@green.test"], [anna], ["fwd@sink.test"]),
       /^451 4\.3\.0/,
     );
     assert.match((await imap.ask("APPEND Sent (\\Seen)", letter)).tagged, /^NO \[UNAVAILABLE\]/);

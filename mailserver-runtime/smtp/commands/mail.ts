@@ -30,6 +30,7 @@ export const mail: Command = {
     const snapshot = session.services.snapshot();
     const sizeLimit = messageSizeLimit(snapshot.settings, session.account);
     if (parameters.size !== undefined && parameters.size > sizeLimit) return replies.tooLarge;
+    if (session.services.hasRoomFor?.(parameters.size ?? 0) === false) return replies.noSpace;
     const refusal = session.services.senderRefusal(snapshot, from);
     if (refusal !== undefined) {
       session.log.warn({ event: "refused", stage: "MAIL", status: refusal.status, from }, refusal.text);

@@ -76,6 +76,19 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
   return uids;
 }
 
+/**
+ * Admits what is in place already. On a full disk it waits for its UIDs until there is room: what is known can still be
+ * read, and expunged.
+ */
+export async function admitFound(state: MailboxState, arrivals: readonly Arrival[]): Promise<void> {
+  if (arrivals.length === 0) return;
+  try {
+    await admit(state, arrivals);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "no-space") throw error;
+  }
+}
+
 /** Files that have no UID yet, in the order in which they get one. Those of a delivery under way wait. */
 export async function newcomers(
   state: MailboxState,

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Flag, positionOf } from "../mail-store.ts";
-import { admit, newcomers } from "./arrivals.ts";
+import { admitFound, newcomers } from "./arrivals.ts";
 import { withFlags } from "./columns.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import { type FolderPass, listNew, passOver } from "./scan.ts";
@@ -80,7 +80,7 @@ async function takeIn(
     state.forget(missing, modSeq, view, flagged);
   }
   const arrivals = await newcomers(state, found);
-  if (arrivals.length > 0) await admit(state, arrivals);
+  await admitFound(state, arrivals);
 }
 
 function missingIn(state: MailboxState, pass: FolderPass, uids: Iterable<number>): number[] {

@@ -8,6 +8,7 @@
  */
 import { closeSync, fsync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { fullDisk, isFull } from "../../disk/full-disk.ts";
 import { syncFailures } from "../../disk/sync-failures.ts";
 import { StoreError } from "../mail-store.ts";
 import { SyncRounds } from "./sync-rounds.ts";
@@ -16,8 +17,9 @@ import { SyncRounds } from "./sync-rounds.ts";
 export function storeError(error: unknown, what: string): StoreError {
   if (error instanceof StoreError) return error;
   syncFailures.note(what, error);
+  fullDisk.note(what, error);
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOSPC" || code === "EDQUOT")
+  if (isFull(error))
     return new StoreError("no-space", `${what}: the mail volume is full (${code}); free space there.`, {
       cause: error,
     });

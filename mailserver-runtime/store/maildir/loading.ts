@@ -3,7 +3,7 @@
  * where only others changed something since, and from the folder and `dovecot-uidlist` otherwise.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { admit, newcomers } from "./arrivals.ts";
+import { admitFound, newcomers } from "./arrivals.ts";
 import { emptyView, type NewRow, withRows } from "./columns.ts";
 import { compareNew, compareWithDisk, nameDuplicates } from "./comparing.ts";
 import { storeError } from "./durable.ts";
@@ -117,7 +117,7 @@ async function loadFromFolder(state: MailboxState, index: MailboxIndex | undefin
     state,
     [...files].filter(([base]) => !seen.has(base)),
   );
-  if (arrivals.length > 0) await admit(state, arrivals);
+  await admitFound(state, arrivals);
 }
 
 /** Every file there is; where known ones are missing, from as many passes as it takes to be sure. */

@@ -2,14 +2,16 @@
  * `mailkeep-mailbox`: what only we know of a mailbox, in a small plain file beside its mail.
  *
  *     mailkeep 1
- *     modseq <ceiling>
+ *     modseq <ceiling, sixteen digits>
  *
  * No MODSEQ above the ceiling was ever shown, so that after a loss of the index every message gets one above
  * it and clients see changes too many, never too few. It is raised in blocks, durably, before it is passed;
- * a clean close lowers it to the highest MODSEQ given, which is how the index is known to be current.
+ * a clean close lowers it to the highest MODSEQ given, which is how the index is known to be current. Its length is
+ * always the same, so that on a full disk, where mail must still be expunged, it is written in place.
  */
-import { readFileSync } from "node:fs";
-import { errorCode, storeError, writeFileDurably } from "./durable.ts";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { StoreError } from "../mail-store.ts";
+import { errorCode, storeError, syncDescriptor, writeFileDurably } from "./durable.ts";
 
 const FILE = "mailkeep-mailbox";
 /** MODSEQs reserved at once. */
@@ -27,6 +29,29 @@ export function readModSeqCeiling(directory: string): number {
   return Number.isSafeInteger(ceiling) ? ceiling : 0;
 }
 
-export function writeModSeqCeiling(directory: string, ceiling: number): Promise<void> {
-  return writeFileDurably(`${directory}/${FILE}`, `mailkeep 1\nmodseq ${ceiling}\n`);
+export async function writeModSeqCeiling(directory: string, ceiling: number): Promise<void> {
+  const path = `${directory}/${FILE}`;
+  const text = `mailkeep 1\nmodseq ${String(ceiling).padStart(16, "0")}\n`;
+  try {
+    await writeFileDurably(path, text);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "no-space") throw error;
+    await overwrite(path, text);
+  }
+}
+
+/** Within the file's one block, which a disk writes whole or not at all. Throws the StoreError of `writeFileDurably`. */
+async function overwrite(path: string, text: string): Promise<void> {
+  try {
+    const fd = openSync(path, "r+");
+    try {
+      if (readFileSync(fd).length !== text.length) throw new Error("the file has another length");
+      writeSync(fd, text, 0);
+      await syncDescriptor(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw storeError(error, `Writing ${path} in place`);
+  }
 }

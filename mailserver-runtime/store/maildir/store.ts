@@ -22,6 +22,7 @@ import {
   type DeliveryRecipient,
   type MailStore,
   StoreError,
+  type StoreErrorCode,
 } from "../mail-store.ts";
 import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
@@ -52,6 +53,9 @@ export async function openMaildirStore(options: MaildirStoreOptions): Promise<Ma
 
 /** Accounts of which nothing is in use are forgotten above this number. */
 const MAX_ACCOUNTS = 20_000;
+
+export /** Failures that are the account's own, or have their own line in the log. */
+const UNREMARKABLE: ReadonlySet<StoreErrorCode> = new Set(["over-quota", "no-space"]);
 
 export class MaildirStore implements MailStore {
   readonly #volume: Volume;
@@ -169,7 +173,7 @@ export class MaildirStore implements MailStore {
     try {
       const outcomes = await deliverToAll(delivery, (recipient) => choose(recipient, () => local(recipient)));
       for (const outcome of outcomes) {
-        if (outcome.stored || outcome.error.code === "over-quota") continue;
+        if (outcome.stored || UNREMARKABLE.has(outcome.error.code)) continue;
         this.#options.log.error(
           { err: outcome.error, account: outcome.account },
           "a delivery was not stored",
