@@ -174,7 +174,8 @@ sslcacertfile = ${certificate}
     const lock = await client.getMailboxLock(shared);
     try {
       const found = await client.fetchOne("1", { envelope: true });
-      assert.equal(found && found.envelope?.subject, "for all");
+      assert.ok(found);
+      assert.equal(found.envelope?.subject, "for all");
       await client.messageFlagsAdd("1", ["\\Deleted"]);
     } finally {
       lock.release();
