@@ -2,7 +2,7 @@
  * The stack's configuration as arguments of a MailStack.
  *
  * Structure and secrets stand in separate keys: `mailkeep:mail` is plain and can be read in a review, `mailkeep:passwords`
- * and `mailkeep:passwordHashes` are secret maps by address. A secret inside the plain key is refused, with the command that
+ * and `mailkeep:passwordHashes` are secret maps by address, `mailkeep:relayPasswords` by the relay's name. A secret inside the plain key is refused, with the command that
  * puts it into its own.
  */
 import * as pulumi from "@pulumi/pulumi";
@@ -14,6 +14,7 @@ const size = z.union([z.number(), z.string()]);
 
 const domain = z.strictObject({
   name: z.string(),
+  aliasOf: z.string().optional(),
   dmarc: z
     .strictObject({
       policy: z.enum(["none", "quarantine", "reject"]),
@@ -48,11 +49,46 @@ const mailbox = z.strictObject({
   passwordPolicy: z.enum(["initial", "enforced"]).optional(),
 });
 
+const relayMatch = z.strictObject({
+  recipientDomains: z.array(z.string()).optional(),
+  senders: z.array(z.string()).optional(),
+  senderDomains: z.array(z.string()).optional(),
+});
+
+const relay = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("smarthost"),
+    name: z.string(),
+    host: z.string(),
+    port: z.int().min(1).max(65_535).optional(),
+    tls: z.enum(["implicit", "starttls", "opportunistic"]).optional(),
+    lookupMx: z.boolean().optional(),
+    username: z.string().optional(),
+    for: relayMatch.optional(),
+  }),
+  z.strictObject({ type: z.literal("direct"), name: z.string(), for: relayMatch }),
+]);
+
+const backup = z.strictObject({
+  domain: z.string(),
+  recipients: z.array(z.string()).optional(),
+  lifetimeSeconds: z.int().min(60).optional(),
+});
+
+const copy = z.strictObject({
+  sender: z.string().optional(),
+  recipient: z.string().optional(),
+  to: z.string(),
+});
+
 const mail = z.strictObject({
   hostname: z.string().optional(),
   domains: z.array(z.union([z.string(), domain])),
   mailboxes: z.array(z.union([z.string(), mailbox])).optional(),
   aliases: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  relays: z.array(relay).optional(),
+  backups: z.array(z.union([z.string(), backup])).optional(),
+  copies: z.array(copy).optional(),
   host: z
     .discriminatedUnion("type", [
       z.strictObject({ type: z.literal("local"), directory: z.string().optional() }),
@@ -101,6 +137,14 @@ const mail = z.strictObject({
       messageSizeLimit: size.optional(),
       recipientLimit: z.int().min(1).optional(),
       defaultQuota: size.optional(),
+      recipientDelimiter: z.string().max(8).optional(),
+      forwarding: z
+        .strictObject({
+          rewriteSenders: z.boolean().optional(),
+          domain: z.string().optional(),
+          excludeDomains: z.array(z.string()).optional(),
+        })
+        .optional(),
       spoofProtection: z.boolean().optional(),
       hostedDomains: z.enum(["direct", "mx"]).optional(),
       requireSignature: z.boolean().optional(),
@@ -108,7 +152,7 @@ const mail = z.strictObject({
       queueLifetimeSeconds: z.int().min(60).optional(),
     })
     .optional(),
-}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes">>;
+}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes" | "relayPasswords">>;
 
 const secretMap = z.record(z.string(), z.string());
 
@@ -118,10 +162,11 @@ const secretNames: Readonly<Record<string, string>> = {
   passwords: "passwords",
   passwordHash: "passwordHashes",
   passwordHashes: "passwordHashes",
+  relayPasswords: "relayPasswords",
 };
 
 /**
- * Reads `mailkeep:mail`, `mailkeep:passwords` and `mailkeep:passwordHashes`.
+ * Reads `mailkeep:mail` and the secret keys beside it.
  *
  * @throws {pulumi.RunError} naming the place, what is wrong there and the way out; never a value
  */
@@ -137,10 +182,11 @@ export function readMailConfig(): MailStackArgs {
     ...parsed(mail, given, "mailkeep:mail"),
     ...secretsOf(config, "passwords"),
     ...secretsOf(config, "passwordHashes"),
+    ...secretsOf(config, "relayPasswords"),
   };
 }
 
-function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes") {
+function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes" | "relayPasswords") {
   const given = readObject(config, key);
   if (given === undefined) return {};
   const values = parsed(secretMap, given, `mailkeep:${key}`);
@@ -184,12 +230,14 @@ function refuseSecrets(value: unknown, where: string): void {
   }
   if (typeof value !== "object" || value === null) return;
   for (const [name, child] of Object.entries(value)) {
-    const key = secretNames[name];
+    const ofRelay = name === "password" && where.startsWith("mailkeep:mail.relays");
+    const key = ofRelay ? "relayPasswords" : secretNames[name];
     if (key !== undefined) {
-      const { address } = value as { address?: unknown };
+      const { address, name: called } = value as { address?: unknown; name?: unknown };
+      const example = key === "relayPasswords" ? (called ?? "provider") : (address ?? "anna@example.org");
       throw new pulumi.RunError(
         `${where}.${name} is a secret, and mailkeep:mail is plain text. Take it out there and set it in its own key: ` +
-          setCommand(key, typeof address === "string" ? address : "anna@example.org"),
+          setCommand(key, typeof example === "string" ? example : "anna@example.org"),
       );
     }
     refuseSecrets(child, `${where}.${name}`);

@@ -15,6 +15,14 @@ export interface MailStackArgs {
   readonly mailboxes?: readonly (string | MailboxDeclaration)[];
   /** Addresses that stand for others: `{"info@example.org": "anna@example.org"}`; `@example.org` takes what nothing else takes. */
   readonly aliases?: Readonly<Record<string, string | readonly string[]>>;
+  /** Hosts that take outgoing mail; all of it goes to its MX when absent. The most specific rule counts. */
+  readonly relays?: readonly RelayDeclaration[];
+  /** Passwords of relays by their names, secret. */
+  readonly relayPasswords?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Domains that the host takes mail for while their better MX is away: names, or names with what differs from the defaults. */
+  readonly backups?: readonly (string | BackupDeclaration)[];
+  /** Who gets a copy of which mail, unseen by sender and recipients (BCC, journal). */
+  readonly copies?: readonly CopyDeclaration[];
   /** Passwords by address, secret. On the local host a missing one is made up once and kept beside the data. */
   readonly passwords?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Hashes by address in the place of passwords, with their scheme: `{SHA512-CRYPT}$6$...`. */
@@ -36,6 +44,8 @@ export interface MailStackArgs {
 export interface DomainDeclaration {
   /** The domain's name; IDN in either form. */
   readonly name: string;
+  /** Another declared domain that this one stands for: mail to `x@` this domain goes to `x@` that one. */
+  readonly aliasOf?: string;
   /** What receivers shall do with mail that only claims to come from here (RFC 7489); on the local host `reject` when absent. */
   readonly dmarc?: DmarcPolicy;
   /** Who else may send for the domain (RFC 7208); nobody when absent. */
@@ -64,6 +74,70 @@ export interface MailboxDeclaration {
   readonly displayName?: string;
   /** `initial` (default): a password that its user has changed stays. `enforced`: the declared one always wins. */
   readonly passwordPolicy?: "initial" | "enforced";
+}
+
+/** What takes some or all of the outgoing mail, by `type`. */
+export type RelayDeclaration = SmarthostDeclaration | DirectDeclaration;
+
+/** Whose mail a relay takes. The recipient's domain counts before the sender, and the sender before its domain. */
+export interface RelayMatch {
+  /** Mail to these domains. */
+  readonly recipientDomains?: readonly string[];
+  /** Mail of these senders. */
+  readonly senders?: readonly string[];
+  /** Mail of all senders in these domains. */
+  readonly senderDomains?: readonly string[];
+}
+
+/** A host that takes mail and sends it on. */
+export interface SmarthostDeclaration {
+  readonly type: "smarthost";
+  /** What it is called, here and in `relayPasswords`. */
+  readonly name: string;
+  readonly host: string;
+  /** 587 when absent. */
+  readonly port?: number;
+  /** `implicit` at port 465, else `starttls` (required, certificate checked) when absent; `opportunistic` is as to any MX. */
+  readonly tls?: "implicit" | "starttls" | "opportunistic";
+  /** Ask for the host's MX records first; false when absent. */
+  readonly lookupMx?: boolean;
+  /** The login; its password stands in `relayPasswords`. */
+  readonly username?: string;
+  /** All mail that no other rule speaks of when absent. */
+  readonly for?: RelayMatch;
+}
+
+/** Mail that goes to its MX, whatever the other relays say. */
+export interface DirectDeclaration {
+  readonly type: "direct";
+  readonly name: string;
+  readonly for: RelayMatch;
+}
+
+export interface BackupDeclaration {
+  readonly domain: string;
+  /** The addresses that are taken; every address of the domain when absent, and the primary's refusals become bounces. */
+  readonly recipients?: readonly string[];
+  /** Seconds that mail waits for the primary; 30 days when absent. */
+  readonly lifetimeSeconds?: number;
+}
+
+export interface CopyDeclaration {
+  /** Copies the mail of a sender: an address or `@domain`. */
+  readonly sender?: string;
+  /** Copies the mail to a recipient: an address or `@domain`. With neither of them every message is copied. */
+  readonly recipient?: string;
+  /** Who gets the copy: an address, here or elsewhere. */
+  readonly to: string;
+}
+
+export interface ForwardingSettings {
+  /** Rewrite the sender of what is forwarded to other hosts, so that SPF holds; true when absent. */
+  readonly rewriteSenders?: boolean;
+  /** Domain of rewritten senders; the host's own when absent. */
+  readonly domain?: string;
+  /** Sender domains that are never rewritten; `.example.org` means its subdomains. */
+  readonly excludeDomains?: readonly string[];
 }
 
 /** Where the server runs, by `type`. */
@@ -140,6 +214,10 @@ export interface ServerSettings {
   readonly recipientLimit?: number;
   /** Quota of mailboxes without one of their own; no limit when absent. */
   readonly defaultQuota?: number | string;
+  /** Characters that begin the detail of an address (`anna+lists@`); `+` when absent, none when empty. */
+  readonly recipientDelimiter?: string;
+  /** How mail is forwarded to other hosts (SRS). */
+  readonly forwarding?: ForwardingSettings;
   /** Whether a sender may use only addresses that are theirs; true when absent. */
   readonly spoofProtection?: boolean;
   /**

@@ -12,6 +12,7 @@ import { DkimKey } from "./accounts/dkim-key.ts";
 import { Domain } from "./accounts/domain.ts";
 import { localPasswords, secretsFile } from "./accounts/local-passwords.ts";
 import { Mailbox } from "./accounts/mailbox.ts";
+import { Relay } from "./accounts/relay.ts";
 import { Certificate } from "./certificate/certificate.ts";
 import { PlanError } from "./dns/plan.ts";
 import type { LeftOut } from "./dns/plan-types.ts";
@@ -116,6 +117,15 @@ export class MailStack extends pulumi.ComponentResource {
     for (const { address, domain, targets } of plan.aliases)
       new Alias(`${name}-${address}`, { address, targets: [...targets] }, inDomain(domain));
 
+    for (const { name: called, relay, match } of plan.relays) {
+      const password = args.relayPasswords?.[called];
+      new Relay(
+        `${name}-relay-${called}`,
+        { name: called, ...relay, ...(relay && password !== undefined && { password }), ...writable(match) },
+        { ...onHost, dependsOn: [server] },
+      );
+    }
+
     this.hostname = pulumi.output(plan.hostname);
     this.endpoints = server.id.apply(() => plan.endpoints);
     this.logins = pulumi.output(plan.mailboxes.map(({ address }) => address));
@@ -179,6 +189,15 @@ function passwordsOf(args: MailStackArgs, plan: StackPlan, directory: string) {
   const made = localPasswords(directory, missing, pulumi.runtime.isDryRun() ? "preview" : "keep");
   for (const [address, password] of Object.entries(made)) declared[address] = { password };
   return { declared, madeUp: missing.length > 0 };
+}
+
+/** The lists of a rule as resources take them. */
+function writable({ recipientDomains, senders, senderDomains }: StackPlan["relays"][number]["match"]) {
+  return {
+    recipientDomains: [...recipientDomains],
+    senders: [...senders],
+    senderDomains: [...senderDomains],
+  };
 }
 
 const present = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

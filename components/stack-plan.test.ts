@@ -218,3 +218,86 @@ test("all mistakes are told at once", () => {
   const found = mistakes({ domains: ["a", "b"], mailboxes: ["c"], aliases: { d: "e" } });
   assert.ok(Object.keys(found).length >= 4);
 });
+
+test("relays get their defaults from the port, and say whose mail they take", () => {
+  const { relays } = planStack({
+    host,
+    domains: ["example.org"],
+    relays: [
+      { type: "smarthost", name: "rest", host: "Relay.example" },
+      {
+        type: "smarthost",
+        name: "tls",
+        host: "tls.example",
+        port: 465,
+        username: "u",
+        for: { senders: ["Ann@example.org"] },
+      },
+      { type: "direct", name: "near", for: { recipientDomains: ["near.example"] } },
+    ],
+    relayPasswords: { tls: "secret" },
+  });
+  const none = { recipientDomains: [], senders: [], senderDomains: [] };
+  assert.deepEqual(relays, [
+    {
+      name: "rest",
+      relay: { host: "relay.example", port: 587, tls: "starttls", lookupMx: false, username: undefined },
+      match: none,
+    },
+    {
+      name: "tls",
+      relay: { host: "tls.example", port: 465, tls: "implicit", lookupMx: false, username: "u" },
+      match: { ...none, senders: ["ann@example.org"] },
+    },
+    { name: "near", relay: undefined, match: { ...none, recipientDomains: ["near.example"] } },
+  ]);
+});
+
+test("mistakes in the mail flow are named with their place before anything is planned", () => {
+  const found = mistakes({
+    domains: ["example.org", { name: "alias.example", aliasOf: "gone.example" }],
+    relays: [
+      { type: "smarthost", name: "a", host: "r.example", username: "u" },
+      { type: "smarthost", name: "a", host: "r.example", tls: "opportunistic", username: "u" },
+      { type: "direct", name: "c", for: {} },
+    ],
+    relayPasswords: { d: "secret" },
+    backups: ["example.org", { domain: "b.example", recipients: ["x@other.example"] }],
+    copies: [{ sender: "a@example.org", recipient: "b@example.org", to: "nobody" }],
+  });
+  assert.match(found["relays[0].username"] ?? "", /has no password; set it: pulumi config set --secret/);
+  assert.match(found["relays[1].name"] ?? "", /is the name of relays\[0\]/);
+  assert.match(found["relays[1].for"] ?? "", /speaks of everything else, and so does relays\[0\]/);
+  assert.match(found["relays[1].tls"] ?? "", /checked TLS only/);
+  assert.match(found["relays[2].for"] ?? "", /names nobody/);
+  assert.match(found['relayPasswords["d"]'] ?? "", /no declared relay/);
+  assert.match(found["backups[0]"] ?? "", /one of the stack's own domains/);
+  assert.match(found["backups[1].recipients[0]"] ?? "", /is not in b\.example/);
+  assert.match(found["copies[0]"] ?? "", /a sender and a recipient/);
+  assert.match(found["copies[0].to"] ?? "", /has no @/);
+  assert.match(found["domains[1].aliasOf"] ?? "", /is not declared/);
+});
+
+test("an alias domain, backups, copies and forwarding become an alias and settings", () => {
+  const plan = planStack({
+    host,
+    domains: ["example.org", { name: "alias.example", aliasOf: "example.org" }],
+    backups: ["b.example", { domain: "c.example", recipients: ["X@c.example"], lifetimeSeconds: 100 }],
+    copies: [{ to: "journal@example.org" }, { sender: "@example.org", to: "boss@example.org" }],
+    server: { recipientDelimiter: "-", forwarding: { rewriteSenders: false } },
+  });
+  assert.deepEqual(plan.aliases, [
+    { address: "@alias.example", domain: "alias.example", targets: ["@example.org"] },
+  ]);
+  const settings = settingsSchema.parse(plan.settings);
+  assert.deepEqual(settings.backup, [
+    { domain: "b.example", recipients: [], lifetimeSeconds: 2_592_000 },
+    { domain: "c.example", recipients: ["x@c.example"], lifetimeSeconds: 100 },
+  ]);
+  assert.deepEqual(settings.copies, [
+    { to: "journal@example.org" },
+    { to: "boss@example.org", sender: "@example.org" },
+  ]);
+  assert.equal(settings.srs.enabled, false);
+  assert.equal(settings.routing.recipientDelimiter, "-");
+});

@@ -17,6 +17,7 @@ import type {
   MailStackArgs,
   ServerSettings,
 } from "./mail-stack-args.ts";
+import { type PlannedRelay, planBackups, planCopies, planRelays } from "./relay-plan.ts";
 
 /** The local host serves its own machine alone. */
 const LOOPBACK = "127.0.0.1";
@@ -65,6 +66,7 @@ export interface StackPlan {
   readonly domains: readonly PlannedDomain[];
   readonly mailboxes: readonly PlannedMailbox[];
   readonly aliases: readonly PlannedAlias[];
+  readonly relays: readonly PlannedRelay[];
   readonly ports: Ports;
   readonly listeners: readonly Listener[];
   readonly settings: SettingsInput;
@@ -106,9 +108,14 @@ export function planStack(args: MailStackArgs): StackPlan {
   const hostname = planHostname(args, domains, mistakes);
   const ports = planPorts(args.server ?? {}, mistakes);
   const listeners = listenersOn(LOOPBACK, ports);
+  const relays = planRelays(args, mistakes);
   const settings = {
     ...planSettings(args, hostname, ports, listeners, mistakes),
-    ...present({ reports: planReports(domains) }),
+    ...present({
+      reports: planReports(domains),
+      backup: some(planBackups(args, hosted, mistakes)),
+      copies: some(planCopies(args, mistakes)),
+    }),
   };
   checkPasswordNames(args, mailboxes, mistakes);
   if (mistakes.length > 0) throw new StackMistakes(mistakes);
@@ -118,6 +125,7 @@ export function planStack(args: MailStackArgs): StackPlan {
     domains,
     mailboxes,
     aliases,
+    relays,
     ports,
     listeners,
     settings,
@@ -196,14 +204,46 @@ function planMailboxes(
   });
 }
 
+function checkAliasDomains(
+  { domains, aliases = {} }: MailStackArgs,
+  hosted: ReadonlySet<string>,
+  mistakes: Mistake[],
+): void {
+  for (const [index, entry] of domains.entries()) {
+    if (typeof entry === "string" || entry.aliasOf === undefined) continue;
+    const where = `domains[${index}].aliasOf`;
+    const real = attempt(() => parseDomain(entry.aliasOf ?? ""), where, entry.aliasOf, mistakes);
+    if (real !== undefined && !hosted.has(real))
+      mistakes.push({ where, what: `${quote(entry.aliasOf)} is not declared: add it to domains` });
+    if (aliases[`@${entry.name}`] !== undefined)
+      mistakes.push({
+        where,
+        what: `stands beside aliases[${quote(`@${entry.name}`)}]: declare one of them`,
+      });
+  }
+}
+
+/** A domain that stands for another is an alias of all its addresses. */
+function aliasDomains({ domains, aliases = {} }: MailStackArgs): Record<string, string> {
+  return Object.fromEntries(
+    domains.flatMap((entry) =>
+      typeof entry === "string" || entry.aliasOf === undefined || aliases[`@${entry.name}`] !== undefined
+        ? []
+        : [[`@${entry.name}`, `@${entry.aliasOf}`]],
+    ),
+  );
+}
+
 function planAliases(
-  { aliases = {} }: MailStackArgs,
+  args: MailStackArgs,
   hosted: ReadonlySet<string>,
   mailboxes: ReadonlyMap<string, number>,
   mistakes: Mistake[],
 ): PlannedAlias[] {
+  const { aliases = {} } = args;
+  checkAliasDomains(args, hosted, mistakes);
   const seen = new Map<string, string>();
-  return Object.entries(aliases).flatMap(([spelling, declared]) => {
+  return Object.entries({ ...aliasDomains(args), ...aliases }).flatMap(([spelling, declared]) => {
     const where = `aliases[${quote(spelling)}]`;
     const catchAll = spelling.startsWith("@");
     const parsed = attempt(
@@ -226,6 +266,12 @@ function planAliases(
     if (list.length === 0) mistakes.push({ where, what: "has no target; name at least one address" });
     const targets = list.flatMap((target, index) => {
       const place = typeof declared === "string" ? where : `${where}[${index}]`;
+      // `@other.example` for a whole domain keeps the part before the @ (an alias domain).
+      if (catchAll && target.startsWith("@")) {
+        const other = attempt(() => parseDomain(target.slice(1)), place, target, mistakes);
+        if (other === parsed.domain) mistakes.push({ where: place, what: "stands for itself" });
+        return other === undefined ? [] : [`@${other}`];
+      }
       const to = attempt(() => parseAddress(target), place, target, mistakes);
       if (to && `${to.local}@${to.domain}` === address)
         mistakes.push({ where: place, what: "stands for itself; declare a mailbox instead" });
@@ -293,6 +339,12 @@ function planSettings(
       ...present({ retrySeconds: server.retrySeconds && [...server.retrySeconds] }),
       ...present({ lifetimeSeconds: server.queueLifetimeSeconds }),
     },
+    routing: present({ recipientDelimiter: server.recipientDelimiter }),
+    srs: present({
+      enabled: server.forwarding?.rewriteSenders,
+      domain: server.forwarding?.domain,
+      excludeDomains: server.forwarding?.excludeDomains && [...server.forwarding.excludeDomains],
+    }),
     greeting: present({ delayMs: filtering.greetingDelayMs }),
     filter: present({
       tagScore: filtering.tagScore,
@@ -394,6 +446,8 @@ function attempt<T>(parse: () => T, where: string, text: string, mistakes: Mista
     return undefined;
   }
 }
+
+const some = <T>(list: T[]): T[] | undefined => (list.length > 0 ? list : undefined);
 
 /** Without the members that are undefined; without any, undefined itself. */
 function present<T extends object>(values: T): T | undefined {

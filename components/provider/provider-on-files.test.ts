@@ -83,6 +83,18 @@ test("each type is made, is unchanged in a refresh and in a diff, and is made ag
     ["Domain", { domain: "green.test" }],
     ["Mailbox", { ...anna, quotaBytes: 1024, displayName: "Anna" }],
     ["Alias", { address: "info@green.test", targets: ["anna@green.test"] }],
+    ["Alias", { address: "@blue.test", targets: ["@green.test"] }],
+    ["Relay", { name: "near", senderDomains: ["green.test"] }],
+    [
+      "Relay",
+      {
+        name: "far",
+        host: "relay.test",
+        username: "me",
+        password: secret("a relay's word"),
+        senders: ["anna@green.test"],
+      },
+    ],
   ];
   for (const [kind, inputs] of declared) {
     const state = await engine.create(kind, kind === "Domain" ? "green" : "x", inputs);
@@ -97,8 +109,19 @@ test("no file but those of keys holds a private key, and none holds a password",
   for (const file of filesBelow(directory)) {
     const text = readFileSync(file, "latin1");
     assert.ok(!text.includes("a first word"), file);
+    if (text.includes("a relay's word")) assert.equal(statSync(file).mode & 0o077, 0, file);
     if (text.includes("PRIVATE KEY")) assert.equal(statSync(file).mode & 0o077, 0, file);
   }
+});
+
+test("a relay's password that is not the host's any more is drift, and is told by no read", async () => {
+  const inputs = { name: "drift", host: "relay.test", username: "me", password: secret("first") };
+  const state = await engine.create("Relay", "drift", inputs);
+  assert.deepEqual(await engine.refresh(state), state);
+  const stale = { ...state, inputs: { ...state.inputs, password: secret("other") } };
+  const seen = await engine.refresh(stale);
+  assert.ok(seen && !("password" in seen.inputs));
+  assert.ok(!JSON.stringify(seen).includes("first"));
 });
 
 test("the password that was declared logs in, and a changed declaration takes its place", async () => {

@@ -6,6 +6,7 @@ import { dkimKey } from "./resources/dkim-key.ts";
 import { domain } from "./resources/domain.ts";
 import { mailDirectories } from "./resources/mail-directories.ts";
 import { mailbox } from "./resources/mailbox.ts";
+import { relay } from "./resources/relay.ts";
 import { server } from "./resources/server.ts";
 import { settings } from "./resources/settings.ts";
 import { zone } from "./resources/zone.ts";
@@ -20,6 +21,7 @@ export const resourceTypes: readonly AnyResourceType[] = [
   domain,
   mailbox,
   alias,
+  relay,
 ];
 
 const byToken = new Map(resourceTypes.map((type) => [type.token, type]));

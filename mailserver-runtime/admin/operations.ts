@@ -26,6 +26,7 @@ import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { queueOperations } from "./queue.ts";
+import { relayOperations } from "./relays.ts";
 import { reportOperations } from "./reports.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
@@ -39,6 +40,7 @@ const performers: Performers = {
   ...domainOperations,
   ...mailboxOperations,
   ...aliasOperations,
+  ...relayOperations,
   ...dkimOperations,
   ...certificateOperations,
   ...zoneOperations,

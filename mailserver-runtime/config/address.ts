@@ -89,14 +89,15 @@ export function aliasAddress(text: string): string {
 }
 
 /**
- * Where an alias leads: any address, here or elsewhere. The local part is somebody else's matter and keeps
+ * Where an alias leads: any address, here or elsewhere, or `@domain`, which keeps the part before the @. The local part is somebody else's matter and keeps
  * its case (RFC 5321 §2.4); only what would break the file it stands in is refused.
  *
  * @throws {InvalidAddress}
  */
 export function targetAddress(text: string): string {
   const at = text.lastIndexOf("@");
-  if (at <= 0) throw new InvalidAddress(`the target "${text}" is not an address (user@domain)`);
+  if (at === 0) return `@${mailDomain(text.slice(1))}`;
+  if (at < 0) throw new InvalidAddress(`the target "${text}" is not an address (user@domain)`);
   const local = text.slice(0, at);
   const bad = /[\s\p{Cc},]/u.exec(local);
   if (bad !== null)

@@ -26,6 +26,7 @@ export function collectCopies(
         throw new InvalidAddress(
           `the rule for ${to} names a sender and a recipient; write one rule for each of them`,
         );
+      if (to.startsWith("@")) throw new InvalidAddress(`"${to}" is no address that could get copies`);
       const target: CopyTarget = { to: targetAddress(to), origin };
       if (sender !== undefined) put("sender", patternOf(sender), target);
       else if (recipient !== undefined) put("recipient", patternOf(recipient), target);

@@ -1,6 +1,6 @@
 /** An address that stands for others. */
 import { z } from "zod";
-import { address, aliasAddress } from "../fields.ts";
+import { aliasAddress } from "../fields.ts";
 import { resourceType } from "../resource-type.ts";
 
 export const alias = resourceType({
@@ -10,8 +10,8 @@ export const alias = resourceType({
     address: aliasAddress.meta({
       description: "The address; `@domain` takes whatever nothing else of that domain takes.",
     }),
-    targets: z.array(address).min(1, "an alias stands for at least one address").meta({
-      description: "Where its mail goes.",
+    targets: z.array(aliasAddress).min(1, "an alias stands for at least one address").meta({
+      description: "Where its mail goes; `@domain` keeps the part before the @ (an alias domain).",
     }),
   }),
   facts: z.object({}),
