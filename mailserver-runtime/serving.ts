@@ -19,6 +19,7 @@ import type { Connection } from "./net/connection.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
 import { openReceivedReports } from "./received-reports/received-reports.ts";
 import { senderRefusal } from "./routing/access.ts";
+import { trustedClients } from "./routing/trusted-networks.ts";
 import type { Protocol } from "./settings/schema.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
 import type { SmtpServices } from "./smtp/services.ts";
@@ -91,6 +92,7 @@ export async function openServing(
     forwardSender: (at, reversePath) =>
       at.settings.srs.enabled ? srs(at).forward(reversePath) : reversePath,
     senderRefusal,
+    trusts: trustedClients(settings),
     store,
     queue,
     filter: createInboundFilter({

@@ -51,7 +51,7 @@ export interface CompileInput {
 
 export async function compileSnapshot(input: CompileInput): Promise<Snapshot> {
   const { values, settings, postfix } = input;
-  const problems: ConfigurationProblem[] = [];
+  const problems: ConfigurationProblem[] = openRelayProblems(settings);
   const accounts = await collectAccounts(input, problems);
   const aliases = await collectAliases(input, problems);
   problems.push(...(await collisionProblems(aliases, accounts)));
@@ -95,6 +95,13 @@ export async function compileSnapshot(input: CompileInput): Promise<Snapshot> {
     ...collectRelays(input, problems),
     problems: [...input.problems, ...firstProblems(problems, MOST_PROBLEMS)],
   });
+}
+
+/** Whoever relays without a login makes this host's name worth nothing: it is said for as long as it is so. */
+function openRelayProblems({ submission: { permitDocker } }: Settings): ConfigurationProblem[] {
+  if (permitDocker === "none") return [];
+  const reason = `PERMIT_DOCKER=${permitDocker}: its clients send to anywhere without a login, and unsigned; behind Docker's proxy or NAT that may be everybody. Give them a login at port 587 or 465, and set it to none`;
+  return [{ file: "environment", line: 0, reason }];
 }
 
 /** Of those between files; more are counted, not told. */

@@ -6,6 +6,7 @@
  */
 
 import type { Settings } from "../settings/schema.ts";
+import type { AliasPattern } from "./dms/alias-pattern.ts";
 import type { AppPassword } from "./dms/app-passwords.ts";
 
 export interface Snapshot {
@@ -149,7 +150,7 @@ export interface CopyTarget {
   readonly origin: Origin;
 }
 export interface RegexpAlias {
-  readonly pattern: RegExp;
+  readonly pattern: AliasPattern;
   readonly targets: readonly string[];
   readonly origin: Origin;
 }

@@ -15,6 +15,11 @@ export const refusals = {
     status: "4.3.5",
     text: "This alias opens too many ways; its administrator has to cut it down",
   },
+  slowPattern: {
+    code: 451,
+    status: "4.3.5",
+    text: "A pattern of aliases takes too long for this address; its administrator has to make it simpler",
+  },
   badTarget: {
     code: 451,
     status: "4.3.5",

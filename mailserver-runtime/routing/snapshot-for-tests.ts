@@ -2,6 +2,7 @@
 import { collectBackupDomains } from "../config/collect-backup.ts";
 import { collectCopies } from "../config/collect-copies.ts";
 import { parseAccess } from "../config/dms/access.ts";
+import { aliasPattern } from "../config/dms/alias-pattern.ts";
 import { noEffects } from "../config/postfix/effects.ts";
 import type {
   AccessEntry,
@@ -52,7 +53,7 @@ export function snapshotOf(declared: Declared): Snapshot {
   for (const [index, [address, targets]] of Object.entries(declared.aliases ?? {}).entries())
     aliases.set(address, { address, targets, origin: origin("postfix-virtual.cf", index) });
   const regexpAliases: RegexpAlias[] = (declared.regexps ?? []).map(([pattern, targets], index) => ({
-    pattern,
+    pattern: aliasPattern(pattern.source, pattern.flags.replace("g", "")),
     targets,
     origin: origin("postfix-regexp.cf", index),
   }));

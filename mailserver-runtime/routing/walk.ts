@@ -1,4 +1,5 @@
 /** One look-up of an address: through aliases to its ends, each way once, without going in circles. */
+import { type AliasPattern, PatternTooSlow } from "../config/dms/alias-pattern.ts";
 import type { Account, Alias, Snapshot } from "../config/snapshot.ts";
 import {
   canonicalAddress,
@@ -187,9 +188,12 @@ export class Walk {
 
   #regexp(key: string, via: readonly Step[], open: ReadonlySet<string>): boolean {
     for (const alias of this.#snapshot.regexpAliases) {
-      alias.pattern.lastIndex = 0;
-      const match = alias.pattern.exec(key);
-      if (match === null) continue;
+      const match = matchOf(alias.pattern, key);
+      if (match === "too slow") {
+        this.#refuse(refusals.slowPattern, via, key);
+        return true;
+      }
+      if (match === undefined) continue;
       for (const written of alias.targets) {
         const target = substituted(written, match);
         const step: Step = { rule: "regexp alias", from: key, to: target, origin: alias.origin };
@@ -298,8 +302,20 @@ function localRoute(account: Account, detail: string | undefined, via: readonly 
     : { kind: "local", account: account.address, detail, via };
 }
 
+function matchOf(
+  pattern: AliasPattern,
+  key: string,
+): readonly (string | undefined)[] | "too slow" | undefined {
+  try {
+    return pattern.match(key);
+  } catch (error) {
+    if (error instanceof PatternTooSlow) return "too slow";
+    throw error;
+  }
+}
+
 /** `$1`, `${1}` and `$(1)` in a target stand for what the pattern's parentheses matched, `$$` for "$" (pcre_table(5)). */
-function substituted(target: string, match: RegExpExecArray): string {
+function substituted(target: string, match: readonly (string | undefined)[]): string {
   return target.replace(
     /\$(?:(\$)|(\d{1,2})|\{(\d{1,2})\}|\((\d{1,2})\))/g,
     (_, dollar: string | undefined, bare?: string, braced?: string, parenthesised?: string) =>

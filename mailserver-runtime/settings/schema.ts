@@ -257,6 +257,14 @@ export const settingsSchema = z.strictObject({
         description:
           "Longest time a message may be held at its sender's wish (FUTURERELEASE, RFC 4865); 0: not offered.",
       }),
+      permitDocker: z
+        .enum(["none", "container", "host", "network", "connected-networks"])
+        .default("none")
+        .meta({
+          description:
+            "Networks whose clients may relay without a login, as in docker-mailserver; anything but `none` is named as a problem.",
+          dms: "PERMIT_DOCKER",
+        }),
       requireSignature: z.boolean().default(false).meta({
         description:
           "Refuse outgoing mail of a hosted domain that has no DKIM key instead of sending it unsigned.",

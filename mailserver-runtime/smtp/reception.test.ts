@@ -248,6 +248,15 @@ test("an internationalised transaction says so in Received (RFC 6531 §4.3)", as
   assert.match(server.stored[0]!.prefix, /with UTF8SMTP\r\n\t.*\r\n\tfor <jörg@example\.org>/);
 });
 
+test("a client that PERMIT_DOCKER names may relay at port 25 without a login, and no other (DESIGN D9)", async (t) => {
+  const open = await smtpServer(t, { trusts: (address) => address === "127.0.0.1" });
+  const trusted = await greeted(t, open.port);
+  assert.match((await trusted.all("MAIL FROM:<ann@example.org>", "RCPT TO:<x@far.test>"))[1] ?? "", /^250/);
+  const closed = await smtpServer(t, { trusts: () => false });
+  const other = await greeted(t, closed.port);
+  assert.match((await other.all("MAIL FROM:<ann@example.org>", "RCPT TO:<x@far.test>"))[1] ?? "", /5\.7\.1/);
+});
+
 test("forwards keep what the client asked about delivery status (RFC 3461)", async (t) => {
   const server = await smtpServer(t);
   const dialogue = await greeted(t, server.port);

@@ -44,6 +44,8 @@ export interface SmtpServices {
   readonly forwardSender?: (snapshot: Snapshot, reversePath: string) => string;
   /** Takes mail that this server makes itself, at routing (`reentry.ts`); default: the queue. */
   readonly reenter?: (submission: QueueSubmission) => Promise<unknown>;
+  /** `routing/trusted-networks.ts`: whether a client may relay without a login; default: nobody may (DESIGN D9). */
+  readonly trusts?: (address: string) => boolean;
   /** `ban/bans.ts`: hears of protocol abuse, unknown recipients and relay attempts. */
   readonly offend?: Offend;
   /** Whether the disk has room for so many bytes of new mail (`disk/free-space.ts`); default: always. */

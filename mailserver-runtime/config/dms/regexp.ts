@@ -3,6 +3,7 @@
  * without regard to case and lets dots match everything; the flags `i`, `s` and `m` switch what they name.
  * Patterns are JavaScript's, which reads nearly all of PCRE; what it cannot read is a problem of that line.
  */
+import { type AliasPattern, aliasPattern } from "./alias-pattern.ts";
 import { type LineParser, lineParser, unfoldedLines } from "./lines.ts";
 import { splitTargets } from "./virtual.ts";
 
@@ -10,7 +11,7 @@ export const REGEXP_FILE = "postfix-regexp.cf";
 
 export interface RegexpLine {
   readonly line: number;
-  readonly pattern: RegExp;
+  readonly pattern: AliasPattern;
   /** May hold `$1`, `${1}` or `$(1)` for what the pattern's groups matched. */
   readonly targets: readonly string[];
 }
@@ -38,14 +39,14 @@ function closing(entry: string, delimiter: string): number {
   return -1;
 }
 
-function compiled(pattern: string, flags: string): RegExp {
+function compiled(pattern: string, flags: string): AliasPattern {
   const on = new Set(["i", "s"]);
   for (const flag of flags) {
     if (!"ism".includes(flag)) throw new Error(`the flag "${flag}" is not supported`);
     if (!on.delete(flag)) on.add(flag);
   }
   try {
-    return new RegExp(pattern, [...on].join(""));
+    return aliasPattern(pattern, [...on].join(""));
   } catch (error) {
     throw new Error(`the pattern cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -39,7 +39,7 @@ export const rcpt: Command = {
       if (route.kind === "refused")
         return refuse(session, transaction, address, refusalReply(route.refusal), route.refusal.text);
       // Who has not logged in reaches remote hosts only through an alias of ours, or as their backup (DESIGN D9).
-      if (route.kind === "remote" && !isOpenToAll(route) && session.account === undefined)
+      if (route.kind === "remote" && !isOpenToAll(route) && !mayRelay(session))
         return refuse(session, transaction, address, replies.relayDenied, "relay access denied");
       routes.push(route);
     }
@@ -57,6 +57,9 @@ export const rcpt: Command = {
     );
   },
 };
+
+const mayRelay = ({ account, mode, services, connection }: Session): boolean =>
+  account !== undefined || (mode === "mx" && services.trusts?.(connection.remote.address) === true);
 
 const isOpenToAll = (route: Extract<Route, { readonly kind: "remote" }>): boolean =>
   route.forwarded || route.backup !== undefined;
