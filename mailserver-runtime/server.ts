@@ -28,6 +28,7 @@ import { openPublishedTls } from "./queue/published-tls.ts";
 import { queueMetrics } from "./queue/queue-metrics.ts";
 import { createReentry } from "./reentry.ts";
 import { openSentReports } from "./reports/sent-reports.ts";
+import { routesToAccount } from "./routing/routing.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
@@ -140,7 +141,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       local: {
         hosts: (domain) =>
           settings().submission.hostedDomains === "direct" && snapshot().domain(domain) !== undefined,
-        deliver: enter,
+        // A copy that waits is for its account alone: an alias of the same name has sent the others already.
+        deliver: createReentry({
+          snapshot,
+          routeRecipient: (at, address) => routesToAccount(routeRecipient(at, address), address),
+          store,
+          queue: () => queue,
+          log,
+        }),
       },
       relayFor: (from, recipient) => relays(from, recipient).relay,
       overflowRelay: () => overflowRelay(snapshot()),

@@ -41,7 +41,18 @@ export async function openSpoolWriter(
         const { contentSize } = await spool.write(submission, now, id);
         await announcing;
         const { from, recipients } = envelope;
-        log.info({ id, from, recipients: recipients.length, size: contentSize, account }, "queued");
+        log.info(
+          {
+            event: "queued",
+            id,
+            cause: submission.cause,
+            from,
+            recipients: recipients.length,
+            size: contentSize,
+            account,
+          },
+          "queued",
+        );
       } catch (error) {
         keeper.failed(id).catch(() => {});
         announcing.catch(() => {});

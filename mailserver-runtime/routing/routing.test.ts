@@ -6,7 +6,7 @@ import { relaysOf } from "../queue/declared-relays.ts";
 import { senderRefusal } from "./access.ts";
 import { explain } from "./explain.ts";
 import type { Route } from "./route.ts";
-import { MAX_HOPS, routeRecipient } from "./routing.ts";
+import { MAX_HOPS, routeRecipient, routesToAccount } from "./routing.ts";
 import { type Declared, snapshotOf } from "./snapshot-for-tests.ts";
 import { createSrs } from "./srs.ts";
 import { MAX_ROUTES } from "./walk.ts";
@@ -180,6 +180,19 @@ test("an alias of an account's own name that names the account keeps its copy an
   assert.deepEqual(ways(snapshot, "ann@example.org"), ["ann@example.org", "→ ann@away.example"]);
   assert.deepEqual(ways(snapshot, "ann+x@example.org"), ["ann@example.org detail=x", "→ ann@away.example"]);
   assert.deepEqual(ways(snapshot, "bob@example.org"), ["bob@example.org"], "the catch-all takes nothing");
+});
+
+test("a copy that waited for its store goes to its account alone, whatever an alias of the name adds", () => {
+  const snapshot = snapshotOf({
+    accounts: ["ann@example.org"],
+    aliases: {
+      "ann@example.org": ["ann@example.org", "ann@away.example"],
+      "all@example.org": ["ann@example.org"],
+    },
+  });
+  const kept = (address: string) => routesToAccount(routeRecipient(snapshot, address), address).map(short);
+  assert.deepEqual(kept("ann@example.org"), ["ann@example.org"]);
+  assert.deepEqual(kept("all@example.org"), ["ann@example.org", "→ ann@away.example"]);
 });
 
 test("an alias takes the place of a removed account", () => {

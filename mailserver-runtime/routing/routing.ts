@@ -15,7 +15,7 @@
  *   `refused` route.
  */
 import type { Snapshot } from "../config/snapshot.ts";
-import { canonicalText, foldLocalPart, parseAddress } from "../message/address.ts";
+import { canonicalAddress, canonicalText, foldLocalPart, parseAddress } from "../message/address.ts";
 import { recipientRefusal } from "./access.ts";
 import { refusals, refused } from "./refusals.ts";
 import type { Route, Step } from "./route.ts";
@@ -78,4 +78,10 @@ function bounceRoute(reversed: ReturnType<Srs["reverse"]>, from: string): Route 
   }
   const step: Step = { rule: "SRS", from, to: reversed.address };
   return { kind: "remote", address: reversed.address, forwarded: true, via: [step] };
+}
+
+/** Only the way into the address's own account, where it has one. */
+export function routesToAccount(routes: readonly Route[], address: string): readonly Route[] {
+  const own = routes.filter((route) => route.kind === "local" && route.account === canonicalAddress(address));
+  return own.length > 0 ? own : routes;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { snapshotOf } from "../routing/snapshot-for-tests.ts";
 import type { SettingsInput } from "../settings/schema.ts";
 import { StoreError } from "../store/mail-store.ts";
-import { greeted, smtpServer } from "./testing.ts";
+import { Dialogue, greeted, smtpServer } from "./testing.ts";
 
 /** The fixture's server with rules for copies. */
 async function copying(t: Parameters<typeof smtpServer>[0], copies: SettingsInput["copies"]) {
@@ -64,6 +64,11 @@ test("without its copy a message is not acknowledged, and with it a store's fail
   assert.deepEqual(server.queued.at(-1)?.envelope.recipients, [
     { address: "bob@example.org", notify: ["NEVER"] },
   ]);
+  assert.match(
+    server.queued.at(-1)?.prefix ?? "",
+    /^X-Envelope-From: <eve@far\.test>/,
+    "and it stays a copy",
+  );
 });
 
 test("a copy that leads nowhere is told in the log and keeps no mail from its recipients", async (t) => {
@@ -71,4 +76,31 @@ test("a copy that leads nowhere is told in the log and keeps no mail from its re
   assert.match(await send(t, server.port, "eve@far.test", "ann@example.org"), /^250/);
   assert.equal(server.stored.length, 1);
   assert.ok(server.logged.some(({ event }) => event === "copy-refused"));
+});
+
+test("LMTP answers nobody with 250 while a copy is not safe (RFC 2033 §4.2)", async (t) => {
+  const snapshot = snapshotOf({
+    domains: ["example.org"],
+    accounts: ["ann@example.org", "bob@example.org"],
+    copies: [{ to: "archive@away.test" }, { to: "full@example.org" }],
+  });
+  const server = await smtpServer(t, { mode: "lmtp", snapshot: () => snapshot });
+  const deliver = async () => {
+    const client = await Dialogue.open(t, server.port);
+    await client.hear();
+    await client.all("LHLO client.test", "MAIL FROM:<eve@far.test>");
+    await client.all("RCPT TO:<ann@example.org>", "RCPT TO:<bob@example.org>", "DATA");
+    client.send("Subject: x\r\n\r\nhello\r\n.\r\n");
+    return [await client.hear(), await client.hear()].map((answer) => answer.slice(0, 3));
+  };
+  server.failures.set("queue archive@away.test", new Error("disk"));
+  assert.deepEqual(await deliver(), ["451", "451"]);
+  assert.equal(server.stored.length, 0);
+  server.failures.clear();
+  server.failures.set("full@example.org", new StoreError("unavailable", "broken"));
+  assert.deepEqual(await deliver(), ["250", "250"]);
+  assert.deepEqual(
+    server.queued.map(({ envelope }) => envelope.recipients[0]?.address),
+    ["archive@away.test", "full@example.org"],
+  );
 });

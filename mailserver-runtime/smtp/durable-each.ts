@@ -6,7 +6,6 @@
  * acknowledged when each of its copies is kept; where an alias has some of them stored and others not, those
  * others are queued, since the client would bring all of them again.
  */
-import type { EnvelopeRecipient } from "../queue/queue.ts";
 import type { StoreError } from "../store/mail-store.ts";
 import {
   type Durable,
@@ -14,6 +13,7 @@ import {
   deliver,
   enqueue,
   failureReply,
+  queueAgain,
   queueFailure,
   tellDuplicate,
   withdraw,
@@ -47,23 +47,22 @@ export async function makeDurableForEach(
     if (outcome.stored) stored.add(outcome.account);
     else failed.set(outcome.account, outcome.error);
 
-  const again = new Map<string, EnvelopeRecipient>();
+  const again = new Set<string>();
   const verdicts = recipients.map((recipient): Verdict => {
     if (!goesOn(recipient)) return { refusal: failure };
     const accounts = accountsOf(recipient);
     const missing = accounts.flatMap((account) => failed.get(account) ?? []);
     if (missing.length === 0) return {};
     if (missing.length === recipient.routes.length) return { refusal: failureReply(missing[0]!) };
-    for (const account of accounts.filter((one) => failed.has(one)))
-      again.set(account, message.local.find((copy) => copy.account === account)!.recipient);
+    for (const account of accounts.filter((one) => failed.has(one))) again.add(account);
     return { waitsForQueue: true };
   });
   const lostCopies = copies.filter(({ account }) => failed.has(account));
-  for (const copy of lostCopies) again.set(copy.account, copy.recipient);
+  for (const copy of lostCopies) again.add(copy.account);
   if (lostCopies.length > 0)
     for (const [index, verdict] of verdicts.entries())
       if (verdict.refusal === undefined) verdicts[index] = { waitsForQueue: true };
-  const requeue = await queueAgain(session, message, [...again.values()]);
+  const requeue = await requeued(session, message, again);
   if (requeue !== undefined)
     for (const [index, { waitsForQueue }] of verdicts.entries())
       if (waitsForQueue)
@@ -108,17 +107,18 @@ async function queueRemote(
   }
 }
 
-async function queueAgain(
+/** Why it could not be done; undefined when everything is in the queue. */
+async function requeued(
   session: Session,
   message: DurableMessage,
-  recipients: readonly EnvelopeRecipient[],
+  accounts: ReadonlySet<string>,
 ): Promise<Reply | undefined> {
-  if (recipients.length === 0) return undefined;
+  const ids: string[] = [];
   try {
-    const envelope = { ...message.queued.envelope, from: message.from, recipients };
-    await enqueue(session, message, { ...message.queued, envelope });
+    await queueAgain(session, message, accounts, ids);
     return undefined;
   } catch (error) {
+    for (const id of ids) await withdraw(session, message, id);
     queueFailure(session, message, error);
     return replies.storeFailed;
   }

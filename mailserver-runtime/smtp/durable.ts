@@ -65,17 +65,49 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   if (first === undefined) return { ok: true, queueId, stored, requeued: 0 };
   if (stored.size === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
   const failed = new Set(failures.map(({ account }) => account));
-  const again = local.filter(({ account }) => failed.has(account)).map(({ recipient }) => recipient);
   try {
-    const envelope = { ...message.queued.envelope, from: message.from, recipients: again };
-    const requeuedId = await enqueue(session, message, { ...message.queued, envelope });
-    return { ok: true, queueId: queueId ?? requeuedId, stored, requeued: again.length };
+    const again = await queueAgain(session, message, failed, queueIds);
+    return { ok: true, queueId: queueId ?? queueIds[0], stored, requeued: again };
   } catch (error) {
     const reply = queueFailure(session, message, error);
     for (const id of queueIds) await withdraw(session, message, id);
     for (const account of stored) tellDuplicate(session, message, account);
     return { ok: false, reply };
   }
+}
+
+/**
+ * Queues what the store could not keep, from the same bytes: the recipients' copies together, each other copy with what
+ * stands above its own header. Puts the ids into `ids`, and gives the number of copies. @throws what the queue throws
+ */
+export async function queueAgain(
+  session: Session,
+  message: DurableMessage,
+  failed: ReadonlySet<string>,
+  ids: string[],
+): Promise<number> {
+  const again = message.local.filter(({ account }) => failed.has(account));
+  const copies = (message.copies ?? []).filter(({ account }) => failed.has(account));
+  const submission = (lost: readonly LocalCopy[], prefix: Buffer): QueueSubmission => ({
+    ...message.queued,
+    prefix,
+    envelope: {
+      ...message.queued.envelope,
+      from: message.from,
+      recipients: lost.map(({ recipient }) => recipient),
+    },
+  });
+  if (again.length > 0) ids.push(await enqueue(session, message, submission(again, message.queued.prefix)));
+  // Return-Path is written again at the delivery.
+  for (const copy of copies)
+    ids.push(
+      await enqueue(
+        session,
+        message,
+        submission([copy], copy.prefix.subarray(copy.prefix.indexOf("\n") + 1)),
+      ),
+    );
+  return again.length + copies.length;
 }
 
 export function tellDuplicate(session: Session, { id }: DurableMessage, account: string): void {
