@@ -22,7 +22,8 @@ import { Server } from "./mail-server/server.ts";
 import { Settings } from "./mail-server/settings.ts";
 import { Zone } from "./mail-server/zone.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
-import { type Endpoint, planStack, StackMistakes, type StackPlan } from "./stack-plan.ts";
+import { StackMistakes } from "./mistakes.ts";
+import { type Endpoint, planStack, type StackPlan } from "./stack-plan.ts";
 import { type PublicKey, type StackRecords, stackRecords, zoneOrigins } from "./stack-records.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 import { canonicalAddress, parseDomain } from "./accounts/address.ts";
 import type { MailStackArgs, RelayMatch, SmarthostDeclaration } from "./mail-stack-args.ts";
-import type { Mistake } from "./stack-plan.ts";
+import { attempt, type Mistake } from "./mistakes.ts";
 
 export interface PlannedRelay {
   readonly name: string;
@@ -158,16 +158,4 @@ export function planCopies(
     const target = attempt(() => canonicalAddress(to), `${where}.to`, to, mistakes) ?? "";
     return { to: target, ...(from && { sender: from }), ...(toward && { recipient: toward }) };
   });
-}
-
-function attempt<T>(parse: () => T, where: string, text: string, mistakes: Mistake[]): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    mistakes.push({
-      where,
-      what: `${JSON.stringify(text)} ${error instanceof Error ? error.message : String(error)}`,
-    });
-    return undefined;
-  }
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settingsSchema } from "../mailserver-runtime/settings/schema.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
-import { planStack, StackMistakes } from "./stack-plan.ts";
+import { StackMistakes } from "./mistakes.ts";
+import { planStack } from "./stack-plan.ts";
 
 const host = { type: "local" } as const;
 

@@ -17,6 +17,7 @@ import type {
   MailStackArgs,
   ServerSettings,
 } from "./mail-stack-args.ts";
+import { attempt, type Mistake, quote, StackMistakes } from "./mistakes.ts";
 import { type PlannedRelay, planBackups, planCopies, planRelays } from "./relay-plan.ts";
 
 /** The local host serves its own machine alone. */
@@ -74,23 +75,6 @@ export interface StackPlan {
   readonly restartOn: Readonly<Record<string, unknown>>;
   readonly certificateNames: readonly string[];
   readonly endpoints: readonly Endpoint[];
-}
-
-/** A mistake in what was declared. `where` is a path into MailStackArgs. */
-export interface Mistake {
-  readonly where: string;
-  readonly what: string;
-}
-
-/** Everything that is wrong at once, a line each. */
-export class StackMistakes extends Error {
-  override readonly name = "StackMistakes";
-  readonly mistakes: readonly Mistake[];
-
-  constructor(mistakes: readonly Mistake[]) {
-    super(mistakes.map(({ where, what }) => `${where}: ${what}`).join("\n"));
-    this.mistakes = mistakes;
-  }
 }
 
 /** @throws {StackMistakes} */
@@ -435,18 +419,6 @@ function size(declared: number | string | undefined, where: string, mistakes: Mi
   return bytes;
 }
 
-function attempt<T>(parse: () => T, where: string, text: string, mistakes: Mistake[]): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    mistakes.push({
-      where,
-      what: `${quote(text)} ${error instanceof Error ? error.message : String(error)}`,
-    });
-    return undefined;
-  }
-}
-
 const some = <T>(list: T[]): T[] | undefined => (list.length > 0 ? list : undefined);
 
 /** Without the members that are undefined; without any, undefined itself. */
@@ -454,5 +426,3 @@ function present<T extends object>(values: T): T | undefined {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return entries.length > 0 ? (Object.fromEntries(entries) as T) : undefined;
 }
-
-const quote = (text: string) => JSON.stringify(text);
