@@ -106,7 +106,15 @@ export class MixedLoad {
         const askedAt = now();
         const submission = this.known.ledger.submissions.get(token)!;
         submission.removedAt = Number.POSITIVE_INFINITY;
-        await admin.ask(JSON.stringify({ operation: "queue.delete", request: { id: waiting.id } }));
+        const line = await admin.ask(
+          JSON.stringify({ operation: "queue.delete", request: { id: waiting.id } }),
+        );
+        const { answer } = JSON.parse(line) as { answer?: { done: boolean } };
+        if (answer?.done !== true) {
+          // Not taken out (it was being read after a start, say): it is still to arrive.
+          submission.removedAt = undefined;
+          continue;
+        }
         submission.removedAt = now();
         this.known.ledger.exchanges.push({
           what: "removed",
