@@ -8,6 +8,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { smtp } from "./areas/smtp.ts";
+import { smtpOutbound } from "./areas/smtp-outbound.ts";
 import { spam } from "./areas/spam.ts";
 import { type Cell, type Figure, machine, measure, type Row } from "./harness.ts";
 
@@ -22,7 +23,7 @@ export interface Area {
     options: AreaOptions,
   ): Promise<{ cells: readonly Cell[]; versions: Record<string, string>; close(): Promise<void> }>;
 }
-const areas: Readonly<Record<string, Area>> = { smtp, spam };
+const areas: Readonly<Record<string, Area>> = { smtp, "smtp-outbound": smtpOutbound, spam };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

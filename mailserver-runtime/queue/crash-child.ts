@@ -19,6 +19,7 @@ const settings = {
   delivery: {
     port: Number(port),
     addresses: [],
+    ipv6: "never",
     retrySeconds: [1],
     lifetimeSeconds: 432_000,
     warnAfterSeconds: 0,

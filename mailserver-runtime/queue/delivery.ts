@@ -29,12 +29,13 @@ import type { Unreachable } from "./lane.ts";
 import type { Result } from "./message-state.ts";
 import type { Pace } from "./pace.ts";
 import type { Relay } from "./relay.ts";
+import type { Sources } from "./source-addresses.ts";
 
 export interface DeliveryContext {
   readonly resolver: Resolver;
   readonly hostname: string;
   readonly port: number;
-  readonly localAddresses: readonly string[];
+  readonly sources: Sources;
   readonly isOurself: IsOurself;
   /** What a destination's host must offer; asked for each new connection. */
   readonly tlsDemand: (domain: string, target: Target) => Promise<TlsDemand>;

@@ -23,6 +23,7 @@ import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
 import { Receivers } from "./receivers.ts";
 import { Rounds } from "./rounds.ts";
 import { type SendingOptions, sendOne } from "./sending.ts";
+import { SourceAddresses } from "./source-addresses.ts";
 import { QueueError, Spool } from "./spool.ts";
 import { WarmUp } from "./warm-up.ts";
 
@@ -87,6 +88,7 @@ export class RunningQueue implements OutboundQueue {
       delivery,
       receivers,
       warmUp,
+      sources: new SourceAddresses({ resolver: options.resolver, clock }),
       overflow: (entry, lane) => this.#overflow(entry, lane),
       destination: (state, recipient) => this.#destination(state, recipient),
       record: (...results) => this.#rounds.record(...results),

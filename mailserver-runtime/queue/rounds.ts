@@ -53,7 +53,7 @@ export class Rounds {
     const after = entry.state === undefined ? undefined : applyRecord(entry.state, record);
     // What leaves the queue at once needs no journal: its file's removal says the same.
     if (after !== undefined && isSettled(after) && finalNotices(after).length === 0) {
-      spool.removeMessage(entry.id);
+      spool.leave(entry.id);
       entry.state = after;
     } else index.note(entry, record);
     for (const [place, { address }] of recipients.entries()) {
@@ -137,7 +137,7 @@ export class Rounds {
         queue.log.warn({ event: "double-bounce", id: entry.id }, "a report or reply could not be delivered");
       }
       index.drop(entry);
-      spool.remove(entry.id);
+      spool.leave(entry.id);
       counts.removed += 1;
       queue.log.info({ id: entry.id, seconds: (now - queuedAt) / 1000 }, "finished");
       return;

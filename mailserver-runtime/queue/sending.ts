@@ -18,6 +18,7 @@ import { type MessageState, type RecipientState, type Result, wantsSmtpUtf8 } fr
 import type { QueueOptions } from "./options.ts";
 import { Passage, type PassageOptions } from "./passage.ts";
 import type { QueueCounts } from "./queue-counts.ts";
+import type { SourceAddresses } from "./source-addresses.ts";
 import type { Spool } from "./spool.ts";
 
 /** A shorter wait is waited for where the message is; for a longer one it goes back to the index. */
@@ -30,6 +31,7 @@ export interface SendingOptions extends PassageOptions {
   readonly counts: QueueCounts;
   /** Ends what is under way. */
   readonly stop: AbortSignal;
+  readonly sources: SourceAddresses;
   readonly destination: (state: MessageState, recipient: RecipientState) => Destination;
   /** Writes results down, before it returns. */
   readonly record: (entry: Entry, recipients: readonly RecipientState[], results: readonly Result[]) => void;
@@ -75,7 +77,7 @@ export async function sendOne(
       recipients,
       connection.session,
       {
-        ...context(options, entry.id, passage),
+        ...(await context(options, entry.id, passage)),
         onResults: (places, results) => {
           // What the end of the queue broke off says nothing of the destination.
           if (options.stop.aborted && results.every(({ outcome }) => outcome === "temporary")) return;
@@ -171,18 +173,18 @@ function outgoing(
   };
 }
 
-function context(
-  { queue, stop }: SendingOptions,
+async function context(
+  { queue, stop, sources }: SendingOptions,
   id: string,
   passage: Passage,
-): Omit<DeliveryContext, "onResults"> {
+): Promise<Omit<DeliveryContext, "onResults">> {
   const { resolver, isOurself, tlsDemand, onTls, ca, timeouts } = queue;
   const { hostname, delivery } = queue.settings();
   return {
     resolver,
     hostname,
     port: delivery.port,
-    localAddresses: delivery.addresses,
+    sources: await sources.choose(hostname, delivery),
     isOurself: isOurself ?? (() => false),
     tlsDemand: tlsDemand ?? (async () => opportunisticDemand),
     onTls,

@@ -3,6 +3,7 @@
  *
  *     <id>            header line (JSON), prefix, content: written once, never changed
  *     <id>.journal    a line of JSON for everything that has happened to the message since
+ *     departed        messages that are delivered and whose files are still to be removed (departures.ts)
  *     <id>.new        a message being written; whatever has this name after a crash was never acknowledged
  *
  * Order makes it durable: write and sync `<id>.new`, rename it to `<id>`, wait for a sync of the directory that began
@@ -18,6 +19,7 @@ import { fullDisk, isFull } from "../disk/full-disk.ts";
 import { syncFailures } from "../disk/sync-failures.ts";
 import type { MessageContent } from "../message/content.ts";
 import { ContentScan } from "./content-scan.ts";
+import { Departures } from "./departures.ts";
 import { DirectorySync, makeDirectory } from "./directory-sync.ts";
 import {
   type JournalRecord,
@@ -68,16 +70,19 @@ export class Spool {
   /** Messages whose journal's last sync failed: its bytes are never trusted again. */
   readonly #doubtful = new Set<string>();
   readonly #removing = new Set<Promise<void>>();
+  readonly #departures: Departures;
 
   private constructor(directory: string, names: DirectorySync) {
     this.#directory = directory;
     this.#names = names;
+    this.#departures = new Departures(directory, names);
   }
 
   /** Opens a spool, made where it is not there yet, and removes what a crash left half written. */
   static async open(directory: string): Promise<Spool> {
     await makeDirectory(directory);
     const spool = new Spool(directory, await DirectorySync.open(directory));
+    await spool.#finishDepartures();
     const names = await readdir(directory);
     const messages = new Set(names.filter((name) => ID.test(name)));
     for (const name of names) {
@@ -151,7 +156,8 @@ export class Spool {
 
   /** Every message's id, oldest first. */
   async ids(): Promise<readonly string[]> {
-    return (await readdir(this.#directory)).filter((name) => ID.test(name)).sort();
+    const names = await readdir(this.#directory);
+    return names.filter((name) => ID.test(name) && !this.#departures.has(name)).sort();
   }
 
   /** A message's state from its files; undefined when it is gone, or no message of ours. */
@@ -165,7 +171,7 @@ export class Spool {
   }
 
   async #read(id: string, length: number): Promise<Loaded | undefined> {
-    const front = await this.#front(id, length);
+    const front = this.#departures.has(id) ? undefined : await this.#front(id, length);
     const header = front === undefined ? undefined : parseHeader(front.line);
     if (front === undefined || header?.id !== id) return undefined;
     // A journal that is there and cannot be read is an error: without it, who has the mail would get it again.
@@ -256,7 +262,7 @@ export class Spool {
    * power loss does not bring it back. The journal goes after that: without it, who has the mail would get it again.
    */
   remove(id: string): { readonly there: boolean; readonly durable: Promise<void> } {
-    const there = this.removeMessage(id);
+    const there = unlinkIfThere(this.#path(id));
     const durable = this.#names.sync().then(
       () => {
         if (this.#journaled.delete(id)) unlinkIfThere(this.#path(`${id}.journal`));
@@ -271,13 +277,33 @@ export class Spool {
     return { there, durable };
   }
 
-  /** The part of `remove` that counts: without its message's file a journal means nothing. @throws {QueueError} */
-  removeMessage(id: string): boolean {
-    return unlinkIfThere(this.#path(id));
+  /**
+   * The same for a message that is delivered or reported: nobody waits for its files to go (departures.ts). Once is
+   * enough. Synchronous, as `append`. @throws {QueueError}
+   */
+  leave(id: string): void {
+    if (this.#departures.has(id)) return;
+    try {
+      this.#departures.add(id);
+      this.#journaled.delete(id);
+    } catch {
+      // A disk that takes no line may still give a file up.
+      this.remove(id).durable.catch(() => {});
+    }
+  }
+
+  /** Removes what an earlier process had delivered and not removed yet. */
+  async #finishDepartures(): Promise<void> {
+    const ids = Departures.read(this.#directory).filter((id) => ID.test(id));
+    for (const id of ids) unlinkIfThere(this.#path(id));
+    await this.#names.sync();
+    for (const id of ids) unlinkIfThere(this.#path(`${id}.journal`));
+    Departures.clear(this.#directory);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#removing);
+    await this.#departures.close();
     await this.#names.close();
   }
 

@@ -303,6 +303,10 @@ export const settingsSchema = z.strictObject({
         .array(z.string())
         .default([])
         .meta({ description: "Local addresses to send from; empty: the system's choice." }),
+      ipv6: z.enum(["auto", "always", "never"]).default("auto").meta({
+        description:
+          "Send over IPv6: `auto` where the host name's AAAA and the address's PTR record confirm each other.",
+      }),
       connections: z.int().min(1).max(100).default(20).meta({
         description:
           "Connections at most to one recipient domain, and to one organisation behind many domains' MX hosts.",

@@ -107,10 +107,10 @@ export class MixedLoad {
         const submission = this.known.ledger.submissions.get(token)!;
         submission.removedAt = Number.POSITIVE_INFINITY;
         const line = await admin.ask(
-          JSON.stringify({ operation: "queue.delete", request: { id: waiting.id } }),
+          JSON.stringify({ operation: "queue.delete", request: { select: { ids: [waiting.id] } } }),
         );
-        const { answer } = JSON.parse(line) as { answer?: { done: boolean } };
-        if (answer?.done !== true) {
+        const { answer } = JSON.parse(line) as { answer?: { count: number } };
+        if (answer?.count !== 1) {
           // Not taken out (it was being read after a start, say): it is still to arrive.
           submission.removedAt = undefined;
           continue;

@@ -4,13 +4,13 @@
  * - MX records by preference, equal ones shuffled; without MX the domain's own addresses; a null MX (RFC 7505) is final.
  * - If this server is among the hosts, itself and every host that is not preferred to it are left out, so that two backup
  *   servers never play ping-pong; if nothing is left, the mail would loop, and fails.
- * - IPv4 comes before IPv6, unless a local IPv6 address to send from is configured: large receivers refuse IPv6
- *   without a PTR record, and only who configured the address knows that it has one.
+ * - IPv4 comes before IPv6, and IPv6 only where this server's own address is fit for it (source-addresses.ts).
  */
 import { addresses, mxHosts } from "../../dns/mail-lookups.ts";
 import { ipAddress } from "../../dns/records.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Relay } from "../relay.ts";
+import { isPrivateIpv6, type Sources } from "../source-addresses.ts";
 
 /**
  * Where a connection leads, and what the messages on it ask of TLS themselves: "required" is REQUIRETLS, "optional" is
@@ -52,8 +52,8 @@ export interface TargetOptions {
   readonly resolver: Resolver;
   /** Port of MX hosts. */
   readonly port: number;
-  /** Local addresses to send from, at most one of each family is used. */
-  readonly localAddresses: readonly string[];
+  /** Local addresses to send from, and whether IPv6 is used at all. */
+  readonly sources: Sources;
   readonly isOurself: IsOurself;
   readonly signal?: AbortSignal;
 }
@@ -158,21 +158,25 @@ async function relayTargets(relay: Relay, options: TargetOptions): Promise<Targe
 }
 
 /** The order of hosts stays; within it the preferred family comes first for each host. */
-function ordered(targets: readonly Target[], options: TargetOptions): Targets {
-  const local = new Map(
-    options.localAddresses.map((address) => [ipAddress(address)?.family, address] as const),
+function ordered(found: readonly Target[], options: TargetOptions): Targets {
+  const { v4, v6, noIpv6 } = options.sources;
+  const isV6 = ({ address }: Target): boolean => ipAddress(address)?.family === 6;
+  const targets = found.filter(
+    (target) => noIpv6 === undefined || !isV6(target) || isPrivateIpv6(target.address),
   );
-  const rank = (target: Target): number =>
-    (ipAddress(target.address)?.family === 6) === local.has(6) ? 0 : 1;
+  if (targets.length === 0)
+    return failure("temporary", "4.4.1", `${found[0]!.host} has IPv6 addresses only, and ${noIpv6}`);
+  const rank = (target: Target): number => (isV6(target) ? 1 : 0);
+  // A global source is no use on the way to loopback or a private network.
+  const sourceFor = (target: Target): string | undefined =>
+    !isV6(target) ? v4 : isPrivateIpv6(target.address) ? undefined : v6;
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const sorted = hosts.flatMap((host) =>
     targets.filter((target) => target.host === host).sort((a, b) => rank(a) - rank(b)),
   );
   return {
     kind: "targets",
-    targets: sorted
-      .slice(0, MAX_TARGETS)
-      .map((target) => ({ ...target, localAddress: local.get(ipAddress(target.address)?.family) })),
+    targets: sorted.slice(0, MAX_TARGETS).map((target) => ({ ...target, localAddress: sourceFor(target) })),
   };
 }
 

@@ -90,7 +90,9 @@ class Transaction {
       if (error instanceof StrayLineEnd)
         this.#fill({ outcome: "permanent", status: "5.6.0", text: error.message, replied: false });
       else this.#fill(lost(error));
-      return this.#finished(false, this.#sentAll);
+      // A 421 to the final dot is an answer: the message was not taken.
+      const answered = error instanceof ClientError && error.reply !== undefined;
+      return this.#finished(false, this.#sentAll && !answered);
     }
   }
 
