@@ -156,7 +156,7 @@ test("a backup MX keeps mail for known recipients while the primary is away, and
   const received = await sink(t, outPort);
   // The running server is asked by its socket, as the command line does.
   await until(async () => {
-    await askServer(directories, "queue.retry", {});
+    await askServer(directories, "queue.retry", { select: { all: true } });
     return (await received()).length > 0;
   }, "the primary");
   const [message = ""] = await received();
