@@ -76,6 +76,7 @@ async function server(
     version,
     logToStdout: false,
     onStopRequested: () => {},
+    onLeaseLost: () => {},
   });
   t.after(async () => {
     await running.stop(1000);

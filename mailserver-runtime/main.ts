@@ -55,6 +55,7 @@ try {
     env: process.env,
     version,
     logToStdout: values["log-to-stdout"],
+    onLeaseLost: (reason) => end(new Error(reason)),
     onStopRequested: (graceMs) => void setImmediate(() => void stop(graceMs)),
   });
 } catch (error) {

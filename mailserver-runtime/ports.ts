@@ -1,5 +1,6 @@
 /** The ports of a server: opened together when everything behind them stands, closed together and first. */
 
+import type { Connection } from "./net/connection.ts";
 import { type Listening, type ListenOptions, listen } from "./net/listen.ts";
 import type { Log } from "./net/log.ts";
 import type { Serving } from "./serving.ts";
@@ -48,6 +49,15 @@ export class Ports {
   /** Connections that this process serves. */
   get connections(): number {
     return this.#open.reduce((sum, { listening }) => sum + listening.connections, 0);
+  }
+
+  /** Gives a connection that this process serves away; see Listening. */
+  giveAway(connection: Connection): ReturnType<Listening["giveAway"]> {
+    for (const { listening } of this.#open) {
+      const given = listening.giveAway(connection);
+      if (given !== undefined) return given;
+    }
+    return undefined;
   }
 
   /** Takes no new connection; those under way may end within `graceMs`. */

@@ -35,6 +35,7 @@ import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import { openMaildirStore } from "./store/maildir/store.ts";
 import { openFront } from "./workers/front.ts";
+import { takeLease } from "./workers/lease.ts";
 
 export interface ServerOptions {
   readonly directories: Directories;
@@ -45,6 +46,8 @@ export interface ServerOptions {
   readonly logToStdout: boolean;
   /** Asked for by an administrator; `main.ts` ends the process then. */
   readonly onStopRequested: (graceMs: number) => void;
+  /** Another server took the volume over: this one must end at once, and write nothing more. */
+  readonly onLeaseLost: (reason: string) => void;
 }
 export interface RunningServer {
   readonly log: OpenLog;
@@ -66,6 +69,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const foundation = await openFoundation(options);
     closers.push(() => foundation.close());
     const { log, output, configuration, snapshot, settings, resolver, tls } = foundation;
+    const onLost = (reason: string) => {
+      log.error({ event: "lease-lost", reason }, "another server has this one's volume; it ends");
+      options.onLeaseLost(reason);
+    };
+    const stateLease = await takeLease({ directory: directories.state, name: "lease", log, onLost });
+    closers.push(() => stateLease.release());
 
     const { authoritative } = settings().dns;
     const nameServer =
@@ -75,6 +84,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const ownStore = await openMaildirStore({ directories, log });
     closers.push(() => ownStore.close());
+    const mailLease = await takeLease({ directory: directories.mail, name: ".mailkeep-lease", log, onLost });
+    closers.push(() => mailLease.release());
     const bans = await openBans({
       directories,
       settings: () => settings().ban,
@@ -178,6 +189,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     };
     const serving = await openServing(foundation, shared, {
       spoolDirectory: `${directories.state}/incoming`,
+      move: (connection, state) => pool.move(() => ports.giveAway(connection), state),
     });
     closers.push(() => serving.close());
     member.serve(serving.resume);
@@ -257,6 +269,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await reports.close();
         publishedTls.close();
         await nameServer?.close();
+        await Promise.all([mailLease.release(), stateLease.release()]);
         log.info({ event: "stopped" });
         await foundation.close();
       },

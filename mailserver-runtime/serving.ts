@@ -21,6 +21,7 @@ import { openReceivedReports } from "./received-reports/received-reports.ts";
 import { senderRefusal } from "./routing/access.ts";
 import { trustedClients } from "./routing/trusted-networks.ts";
 import type { Protocol } from "./settings/schema.ts";
+import type { SessionState } from "./smtp/moving.ts";
 import { connectionRefusal, serveSmtp } from "./smtp/serve.ts";
 import type { SmtpServices } from "./smtp/services.ts";
 import type { SmtpMode } from "./smtp/session.ts";
@@ -47,12 +48,16 @@ export interface SharedDuties {
   ) => Promise<(() => Promise<void>) | undefined>;
 }
 export interface ServingOptions {
+  /** Gives plain SMTP sessions to processes with less to do. */
+  readonly move?: SmtpServices["move"];
   /** Where messages lie while they arrive; this process's own, emptied at its start. */
   readonly spoolDirectory: string;
 }
 export interface Serving {
   /** How each protocol is served; what is missing here is not built. */
   readonly serve: Partial<Readonly<Record<Protocol, (connection: Connection) => Promise<void>>>>;
+  /** Goes on with a mail session that began in another process. */
+  readonly continueSmtp: (connection: Connection, protocol: Protocol, state: SessionState) => Promise<void>;
   /** How a session is served that logged in at another process. */
   readonly resume: Partial<Readonly<Record<RelayedProtocol, Resume>>>;
   /** A protocol's words to a client over a limit. */
@@ -60,6 +65,13 @@ export interface Serving {
   /** Waits for what the classifier is writing. */
   close(): Promise<void>;
 }
+
+const modeOf: Partial<Readonly<Record<Protocol, SmtpMode>>> = {
+  smtp: "mx",
+  submission: "submission",
+  submissions: "submission",
+  lmtp: "lmtp",
+};
 
 /** Opens what a process needs of its own, and puts it together with what is shared. */
 export async function openServing(
@@ -114,6 +126,7 @@ export async function openServing(
     limiter,
     reenter,
     hasRoomFor: foundation.freeSpace.hasRoomFor,
+    ...(options.move === undefined ? {} : { move: options.move }),
     spool,
     log,
   };
@@ -145,6 +158,8 @@ export async function openServing(
       imap: serveImapClient,
       imaps: serveImapClient,
     },
+    continueSmtp: (connection, protocol, state) =>
+      serveSmtp(connection, { ...services, mode: modeOf[protocol] ?? "mx" }, state),
     resume: {
       async imap(account, { compressed }) {
         const loggedIn = { account: await store.account(account) };

@@ -43,6 +43,7 @@ async function mailHost(t: TestContext) {
       version: "1",
       logToStdout: false,
       onStopRequested() {},
+      onLeaseLost() {},
     });
   };
   const stop = async () => {

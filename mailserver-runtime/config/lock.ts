@@ -138,7 +138,7 @@ async function gone(folder: string, number: number, holder: Holder): Promise<boo
   return file === undefined || Date.now() - file.mtimeMs > FOREIGN_STALE_MS;
 }
 
-async function thisProcess(): Promise<Holder> {
+export async function thisProcess(): Promise<Holder> {
   const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   const space = await readlink("/proc/self/ns/pid").catch(() => "");
   return {
@@ -149,7 +149,7 @@ async function thisProcess(): Promise<Holder> {
 }
 
 /** Undefined when there is no such process. Where there is no /proc, a living pid counts as the same process. */
-async function startTime(pid: number): Promise<string | undefined> {
+export async function startTime(pid: number): Promise<string | undefined> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, "utf8");
     // The command's name, in parentheses, may hold anything; the fields begin behind it with field 3.

@@ -9,6 +9,7 @@ import { createServer, type Socket } from "node:net";
 import type { Listener, Protocol } from "../settings/schema.ts";
 import { clientKey, networkList, normalAddress } from "./address.ts";
 import { bind } from "./bind.ts";
+import type { Connection } from "./connection.ts";
 import { ListenError } from "./listen-error.ts";
 import { beginsWithTls, type Refused, type SocketService, serveSocket } from "./serve-socket.ts";
 import type { SocketConnection } from "./socket-connection.ts";
@@ -45,6 +46,8 @@ export interface Accepted {
 export interface Listening {
   readonly port: number;
   readonly connections: number;
+  /** Gives a connection of this listener away, as SocketConnection.handOff does; whoever takes it says when it has left. */
+  giveAway(connection: Connection): { readonly socket: Socket; readonly accepted: Accepted } | undefined;
   /** Takes no new connection, wakes all readers with "shutdown", and destroys what is left after `graceMs` (default 5,000). */
   close(graceMs?: number): Promise<void>;
 }
@@ -59,7 +62,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     );
   const proxies = listener.proxyProtocol.length === 0 ? undefined : networkList(listener.proxyProtocol);
   const counter = new ConnectionCounter(options.limits ?? defaultConnectionLimits(listener.protocol));
-  const open = new Set<SocketConnection>();
+  const open = new Map<SocketConnection, Accepted>();
 
   const server = createServer({
     allowHalfOpen: true,
@@ -91,7 +94,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     const accepted = accept(proxies !== undefined);
     if (options.handOver?.(socket, accepted) === true) return;
     const connection = serveSocket(socket, { ...options, admit: accepted.admit });
-    open.add(connection);
+    open.set(connection, accepted);
     connection.onClosed = () => {
       open.delete(connection);
       accepted.left();
@@ -124,11 +127,20 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     get connections() {
       return open.size;
     },
+    giveAway(connection) {
+      // What a PROXY header or a socket file said of the client would be lost.
+      if (listener.proxyProtocol.length > 0 || listener.path !== undefined) return undefined;
+      const accepted = open.get(connection as SocketConnection);
+      const socket = accepted === undefined ? undefined : (connection as SocketConnection).handOff();
+      if (accepted === undefined || socket === undefined) return undefined;
+      open.delete(connection as SocketConnection);
+      return { socket, accepted };
+    },
     async close(graceMs = 5000) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const connection of open) connection.shutDown();
+      for (const connection of open.keys()) connection.shutDown();
       const timer = setTimeout(() => {
-        for (const connection of open) connection.destroy();
+        for (const connection of open.keys()) connection.destroy();
       }, graceMs);
       await closed;
       clearTimeout(timer);

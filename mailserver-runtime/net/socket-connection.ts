@@ -19,6 +19,7 @@ import {
   type TlsContexts,
 } from "./connection.ts";
 import { InputBuffer } from "./input-buffer.ts";
+import { stopReading } from "./pass-socket.ts";
 import type { Endpoint } from "./proxy-protocol.ts";
 
 /** Unread bytes at which a socket is paused, and collected bytes that are sent before more is read. */
@@ -217,6 +218,24 @@ export class SocketConnection implements Connection {
     };
     this.#paused = false;
     this.#own(secure);
+  }
+
+  /**
+   * Gives the socket away between two reads, for another process to go on with: nothing of it is read any more, what was
+   * written has left. undefined where that is not so; then nothing has changed.
+   */
+  handOff(): Socket | undefined {
+    const socket = this.#socket;
+    if (this.tls !== undefined || this.closed || this.#ended !== undefined || this.#peerEnded !== undefined)
+      return undefined;
+    this.flush();
+    if (this.#read !== undefined || this.#input.length > 0 || socket.writableLength > 0) return undefined;
+    if (!stopReading(socket)) return undefined;
+    disown(socket);
+    this.#ending = true;
+    this.#socketClosed = true;
+    clearTimeout(this.#timer);
+    return socket;
   }
 
   end(): void {

@@ -16,6 +16,7 @@ import { type Connection, ConnectionError } from "../net/connection.ts";
 import type { Command } from "./command.ts";
 import { commandsOf } from "./commands/table.ts";
 import { parseCommandLine } from "./grammar.ts";
+import { isMovable, resume, type SessionState, stateOf } from "./moving.ts";
 import { closing, isSeveral, type Reply, replies, reply } from "./reply.ts";
 import type { SmtpServices } from "./services.ts";
 import { Session, type SmtpMode } from "./session.ts";
@@ -23,14 +24,19 @@ import { Session, type SmtpMode } from "./session.ts";
 /** First words of HTTP and other protocols that a browser can be made to speak to this port (CVE-2001-1471's kind). */
 const foreignVerb = /^(?:CONNECT|GET|POST|PUT|HEAD|OPTIONS|[A-Z-]+:)$/;
 
-/** Speaks SMTP until the connection ends; the caller ends the connection then. Rejects only for a mistake of ours. */
+/**
+ * Speaks SMTP until the connection ends or goes to another process; the caller ends the connection then. With `moved` the
+ * session goes on where it was there. Rejects only for a mistake of ours.
+ */
 export async function serveSmtp(
   connection: Connection,
   options: SmtpServices & { readonly mode: SmtpMode },
+  moved?: SessionState,
 ): Promise<void> {
   const session = new Session(connection, options.mode, options);
   try {
-    if (await greet(session)) await converse(session);
+    if (moved !== undefined) resume(session, moved);
+    if (moved !== undefined || (await greet(session))) await converse(session);
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     if (error.code === "timeout") session.say(replies.timeout);
@@ -86,6 +92,12 @@ async function converse(session: Session): Promise<void> {
       session.say(last);
       if (last.closes) return;
     }
+    if (
+      command?.verb === "DATA" &&
+      isMovable(session) &&
+      session.services.move?.(connection, stateOf(session))
+    )
+      return;
     if (answer === replies.startTls) {
       await connection.startTls();
       session.forgetClient();

@@ -5,11 +5,13 @@ import type { Offend } from "../ban/offence.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { InboundFilter, Signer } from "../filter/pipeline.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
+import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { OutboundQueue, QueueSubmission } from "../queue/queue.ts";
 import type { Refusal, Route } from "../routing/route.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import type { SmtpLimits } from "./limits.ts";
+import type { SessionState } from "./moving.ts";
 import type { SubmissionLimiter } from "./submission-limits/limiter.ts";
 
 export interface SmtpServices {
@@ -50,6 +52,11 @@ export interface SmtpServices {
   readonly offend?: Offend;
   /** Whether the disk has room for so many bytes of new mail (`disk/free-space.ts`); default: always. */
   readonly hasRoomFor?: (bytes: number) => boolean;
+  /**
+   * Asked after each message of a session that could go on in another process (`moving.ts`): gives the connection to one
+   * with less to do, and whether it did. Default: sessions stay.
+   */
+  readonly move?: (connection: Connection, state: SessionState) => boolean;
   readonly spool: SpoolOptions;
   readonly limits?: Partial<SmtpLimits>;
   readonly log: Log;

@@ -2,6 +2,7 @@
 
 import type { Directories } from "../settings/directories.ts";
 import type { Protocol } from "../settings/schema.ts";
+import type { SessionState } from "../smtp/moving.ts";
 import type { ProcessNumber } from "./calls.ts";
 
 export type ToWorker =
@@ -21,20 +22,17 @@ export type ToWorker =
       readonly protocol: Protocol;
       readonly proxyProtocol: readonly string[];
     }
-  /** Comes with the socket of an SMTP session between two commands. */
-  | { readonly kind: "session"; readonly connection: number; readonly session: MovedSession }
+  /** Comes with the socket of an SMTP session between two transactions. */
+  | {
+      readonly kind: "session";
+      readonly connection: number;
+      readonly protocol: Protocol;
+      readonly state: SessionState;
+    }
   /** No connection comes any more: those there are may end within the time, then it says "drained". */
   | { readonly kind: "drain"; readonly graceMs: number }
   /** Everything is to be on disk and the process to end. */
   | { readonly kind: "exit" };
-
-/** A plain SMTP session as it moves from one process to another (smtp/moving.ts). */
-export interface MovedSession {
-  readonly protocol: Protocol;
-  readonly state: unknown;
-  /** What the client has sent and nobody has read, base64. */
-  readonly early: string;
-}
 
 export type FromWorker =
   | { readonly kind: "ready" }

@@ -86,11 +86,12 @@ export class Ownership implements Owners {
   /** Asked by the directory: gives the account up unless it is used here. It waits for no answer of the directory. */
   async release(account: string): Promise<boolean> {
     if (this.#using.has(account)) return false;
+    // Not those asked from now on: the directory keeps them waiting until this has ended.
+    if (this.#asking.has(account)) this.#doubted.add(account);
     const had = this.#mine.delete(account);
     // Whoever wants it now asks the directory, which waits for this to end.
     const free = !had || (await this.#options.letGo(account));
     if (!free) this.#mine.add(account);
-    else if (this.#asking.has(account)) this.#doubted.add(account);
     return free;
   }
 

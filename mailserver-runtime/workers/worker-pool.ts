@@ -8,8 +8,8 @@ import { performance } from "node:perf_hooks";
 import type { Accepted } from "../net/listen.ts";
 import type { Log } from "../net/log.ts";
 import { stopReading } from "../net/pass-socket.ts";
+import type { SessionState } from "../smtp/moving.ts";
 import type { ProcessNumber } from "./calls.ts";
-import type { MovedSession } from "./lifecycle.ts";
 import { AT_EASE, backoff, chooseProcess, nextStep, SAMPLE_MS } from "./load-policy.ts";
 import { type WorkerOptions, WorkerProcess } from "./worker-process.ts";
 
@@ -64,20 +64,21 @@ export class WorkerPool {
 
   /** Hands a just accepted socket to a worker where one should take it; false: serve it here. */
   handOver(socket: Socket, accepted: Accepted): boolean {
-    const worker = this.#chosen();
+    // A socket file is for programs of this host: they are few.
+    const worker = accepted.listener.path === undefined ? this.#chosen() : undefined;
     if (worker === undefined || !stopReading(socket)) return false;
     worker.take(socket, accepted, ++this.#lastConnection);
     return true;
   }
-  /** Whether a session that could move should, since a worker has less to do. */
-  get wouldMove(): boolean {
-    return this.#workers.size > 0 && this.#chosen() !== undefined;
-  }
-  /** Hands a session over between two commands; false: go on here. */
-  move(socket: Socket, accepted: Accepted, session: MovedSession): boolean {
+  /** Gives a session between two transactions to a worker that has less to do; false: it stays. */
+  move(
+    take: () => { readonly socket: Socket; readonly accepted: Accepted } | undefined,
+    state: SessionState,
+  ): boolean {
     const worker = this.#chosen();
-    if (worker === undefined) return false;
-    worker.take(socket, accepted, ++this.#lastConnection, session);
+    const taken = worker === undefined ? undefined : take();
+    if (worker === undefined || taken === undefined) return false;
+    worker.take(taken.socket, taken.accepted, ++this.#lastConnection, state);
     return true;
   }
 

@@ -5,9 +5,10 @@ import type { Accepted } from "../net/listen.ts";
 import { passSocket } from "../net/pass-socket.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Directories } from "../settings/directories.ts";
+import type { SessionState } from "../smtp/moving.ts";
 import { serverIncarnation } from "../store/maildir/file-name.ts";
 import type { ProcessNumber } from "./calls.ts";
-import type { FromWorker, Load, MovedSession, ToWorker } from "./lifecycle.ts";
+import type { FromWorker, Load, ToWorker } from "./lifecycle.ts";
 
 export interface WorkerOptions {
   readonly number: ProcessNumber;
@@ -99,15 +100,15 @@ export class WorkerProcess {
   }
 
   /** Hands a socket over that nobody reads; see passSocket. */
-  take(socket: Socket, accepted: Accepted, connection: number, session?: MovedSession): void {
+  take(socket: Socket, accepted: Accepted, connection: number, state?: SessionState): void {
     const { protocol, proxyProtocol } = accepted.listener;
     this.#connections.set(connection, accepted);
     this.#sent.add(connection);
     this.idleSince = undefined;
     const message: ToWorker =
-      session === undefined
+      state === undefined
         ? { kind: "connection", connection, protocol, proxyProtocol }
-        : { kind: "session", connection, session };
+        : { kind: "session", connection, protocol, state };
     passSocket(this.#child, message, socket, () => this.#left(connection));
   }
   /** Whether a connection of this worker's may stay, now that its client is known. */

@@ -109,21 +109,24 @@ export async function startWorker(
   return {
     log: output,
     take(socket, message) {
-      if (message.kind === "session") return;
-      const { protocol, proxyProtocol, connection: id } = message;
-      const isProxied = proxyProtocol.length > 0;
+      const { protocol, connection: id } = message;
+      const proxyProtocol = message.kind === "session" ? [] : [...message.proxyProtocol];
       // As the listener has it: a client that ends its side still gets its answers.
       socket.allowHalfOpen = true;
       const served = serveSocket(socket, {
-        listener: { protocol, proxyProtocol: [...proxyProtocol] },
+        listener: { protocol, proxyProtocol },
         tls: tls.contexts,
-        onConnection: serving.serve[protocol]!,
+        onConnection:
+          message.kind === "session"
+            ? (connection) => serving.continueSmtp(connection, protocol, message.state)
+            : serving.serve[protocol]!,
         refusal: serving.refusals[protocol],
         // Without a proxy the first process has counted the client when it accepted.
-        admit: isProxied
-          ? async (address) =>
-              (await ask.call(FRONT, "admit", { connection: id, address })).refused ?? undefined
-          : () => undefined,
+        admit:
+          proxyProtocol.length === 0
+            ? () => undefined
+            : async (address) =>
+                (await ask.call(FRONT, "admit", { connection: id, address })).refused ?? undefined,
         log,
       });
       open.set(served, id);
