@@ -76,7 +76,6 @@ async function server(
     version,
     logToStdout: false,
     onStopRequested: () => {},
-    onLeaseLost: () => {},
   });
   t.after(async () => {
     await running.stop(1000);

@@ -25,14 +25,7 @@ test("a second server on the same data is refused before it touches queue or spo
     { names: ["mail.green.test"], issuer: { type: "local-ca" }, owner },
     { directories, version },
   );
-  const options = {
-    directories,
-    env: {},
-    version,
-    logToStdout: false,
-    onStopRequested: () => {},
-    onLeaseLost: () => {},
-  };
+  const options = { directories, env: {}, version, logToStdout: false, onStopRequested: () => {} };
   const first = await startServer(options);
   const underWay = path.join(directories.state, "incoming", `incoming-${"0".repeat(24)}`);
   await fs.writeFile(underWay, "a message that is being received");

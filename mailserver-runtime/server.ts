@@ -46,8 +46,8 @@ export interface ServerOptions {
   readonly logToStdout: boolean;
   /** Asked for by an administrator; `main.ts` ends the process then. */
   readonly onStopRequested: (graceMs: number) => void;
-  /** Another server took the volume over: this one must end at once, and write nothing more. */
-  readonly onLeaseLost: (reason: string) => void;
+  /** Another server took the volume over: this process must end at once, and write nothing more. */
+  readonly onLeaseLost?: (reason: string) => void;
 }
 export interface RunningServer {
   readonly log: OpenLog;
@@ -71,7 +71,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const { log, output, configuration, snapshot, settings, resolver, tls } = foundation;
     const onLost = (reason: string) => {
       log.error({ event: "lease-lost", reason }, "another server has this one's volume; it ends");
-      options.onLeaseLost(reason);
+      options.onLeaseLost?.(reason);
     };
     const stateLease = await takeLease({ directory: directories.state, name: "lease", log, onLost });
     closers.push(() => stateLease.release());

@@ -43,7 +43,6 @@ async function mailHost(t: TestContext) {
       version: "1",
       logToStdout: false,
       onStopRequested() {},
-      onLeaseLost() {},
     });
   };
   const stop = async () => {

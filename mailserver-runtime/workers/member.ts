@@ -105,6 +105,7 @@ export class Member {
   ): Promise<(() => Promise<void>) | undefined> {
     const owner = await this.ownership.locate(account.toLowerCase());
     if (owner === this.#options.self) return undefined;
+    this.#options.log.info({ event: "session-relayed", protocol, account, owner, connection: connection.id });
     return this.relay.open(owner, { protocol, account: account.toLowerCase(), cutOff }, connection);
   }
 

@@ -163,7 +163,7 @@ async function sendRefused(load: SmtpLoad, from: string): Promise<void> {
   const refused = (letter: Letter, recipients: readonly string[]) =>
     load.ledger.submission({ letter, from, recipients, accounts: [anna, cleo], remote: ["fwd@sink.test"] });
   const kind = random.of(["too large", "lone CR", "nobody"] as const);
-  const lines = kind === "too large" ? 40_000 : 10;
+  const lines = kind === "too large" ? 60_000 : 10;
   const submission = refused({ token: load.newToken(), lines }, [anna, cleo, "away@green.test"]);
   if (kind !== "lone CR") {
     const recipients = kind === "nobody" ? ["nobody@green.test"] : submission.recipients;
