@@ -5,6 +5,7 @@
 
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
+import { syncFailures } from "../disk/sync-failures.ts";
 import { openFoundation } from "../foundation.ts";
 import type { OpenLog } from "../net/pino-log.ts";
 import { serveSocket } from "../net/serve-socket.ts";
@@ -44,6 +45,7 @@ export async function startWorker(
     worker: number,
   });
   const { log, output, configuration, tls, resolver } = foundation;
+  syncFailures.tellTo(log);
   const local = await openMaildirStore({ directories, log });
   const member = await Member.open({
     self: number,

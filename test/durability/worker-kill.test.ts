@@ -3,7 +3,7 @@
  * lost, nothing is stored twice that its sender was not left in doubt about, and clients of the other processes do not
  * notice.
  *
- *     MAILKEEP_KILLS=200 npm test -- durability/worker-kill    the long run; 5 by default
+ *     MAILKEEP_KILLS=200 npm test -- durability/worker-kill    the long run; 3 by default
  */
 import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
@@ -14,7 +14,7 @@ import { drained, MixedLoad } from "./mixed-load.ts";
 import { Random, seedOf } from "./random.ts";
 import { openSite, type RunningServer } from "./site.ts";
 
-const KILLS = Number(process.env.MAILKEEP_KILLS ?? 5);
+const KILLS = Number(process.env.MAILKEEP_KILLS ?? 3);
 
 test(`nothing acknowledged is lost by ${KILLS} kills of a worker while the server runs`, {
   timeout: 120_000 + KILLS * 30_000,
