@@ -18,6 +18,7 @@ export interface Row {
   readonly peers: Readonly<Record<string, Figure>>;
   readonly ratio: number | undefined;
   readonly goal: number | undefined;
+  readonly least: number | undefined;
   readonly met: boolean | undefined;
 }
 export interface Figure {
@@ -36,6 +37,8 @@ export interface Cell {
   readonly unit: string;
   /** The ratio over the best peer that the project has set itself. */
   readonly goal?: number;
+  /** What ours has to reach whatever the peers do, in the cell's unit. */
+  readonly least?: number;
   readonly ours: Contestant;
   readonly peers: readonly Contestant[];
 }
@@ -58,8 +61,13 @@ export async function measure(area: string, cell: Cell, rounds: number): Promise
   );
   const best = Math.max(...Object.values(peers).map((one) => one.median));
   const ratio = cell.peers.length > 0 ? round3(ours.median / best) : undefined;
-  const met = cell.goal === undefined || ratio === undefined ? undefined : ratio >= cell.goal;
-  return { area, row: cell.row, unit: cell.unit, ours, peers, ratio, goal: cell.goal, met };
+  const { row, unit, goal, least } = cell;
+  const verdicts = [
+    ...(goal === undefined || ratio === undefined ? [] : [ratio >= goal]),
+    ...(least === undefined ? [] : [ours.median >= least]),
+  ];
+  const met = verdicts.length > 0 ? verdicts.every(Boolean) : undefined;
+  return { area, row, unit, ours, peers, ratio, goal, least, met };
 }
 
 function figure(values: readonly number[]): Figure {

@@ -7,6 +7,7 @@ import { mkdtempSync } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
+import { imap } from "./areas/imap.ts";
 import { smtp } from "./areas/smtp.ts";
 import { smtpOutbound } from "./areas/smtp-outbound.ts";
 import { spam } from "./areas/spam.ts";
@@ -23,7 +24,7 @@ export interface Area {
     options: AreaOptions,
   ): Promise<{ cells: readonly Cell[]; versions: Record<string, string>; close(): Promise<void> }>;
 }
-const areas: Readonly<Record<string, Area>> = { smtp, "smtp-outbound": smtpOutbound, spam };
+const areas: Readonly<Record<string, Area>> = { imap, smtp, "smtp-outbound": smtpOutbound, spam };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -68,7 +69,7 @@ function line(row: Row): string {
   const peers = Object.entries(row.peers)
     .map(([peer, figure]) => `${peer} ${spread(figure)}`)
     .join(", ");
-  const verdict = row.met === undefined ? "" : row.met ? "  met" : `  MISSED (goal ${row.goal})`;
+  const verdict = row.met === undefined ? "" : row.met ? "  met" : `  MISSED (goal ${[row.goal, row.least && `${row.least.toFixed(1)} ${row.unit}`].filter(Boolean).join(", ")})`;
   return `${row.row.padEnd(44)} ours ${spread(row.ours)} ${row.unit}  ${peers}  ratio ${row.ratio ?? "-"}${verdict}`;
 }
 /** The median, and least and most where there are several rounds. */

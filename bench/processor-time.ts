@@ -47,3 +47,32 @@ function statOf(pid: number): readonly string[] | undefined {
     return undefined;
   }
 }
+
+/** The same by the scheduler's own count, in nanoseconds: exact for what takes less than a tick; ended children are left out. */
+export function processorNanoseconds(roots: readonly number[]): number {
+  let sum = 0;
+  for (const pid of tree(roots)) {
+    try {
+      for (const thread of readdirSync(`/proc/${pid}/task`))
+        sum += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
+    } catch {
+      // It ended while it was looked at.
+    }
+  }
+  return sum;
+}
+
+/** Memory of these processes and all that descend from them, in bytes; pages they share count once. */
+export function residentMemory(roots: readonly number[]): number {
+  let kibibytes = 0;
+  for (const pid of tree(roots)) {
+    try {
+      kibibytes += Number(
+        /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1] ?? 0,
+      );
+    } catch {
+      // It ended while it was looked at.
+    }
+  }
+  return kibibytes * 1024;
+}

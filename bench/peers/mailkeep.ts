@@ -3,13 +3,20 @@ import { execFile, spawn } from "node:child_process";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { banner } from "./ports.ts";
+import type { ImapBenchPeer } from "./imap-server.ts";
+import { banner, freePort, opens } from "./ports.ts";
 import { type BenchPeer, type BenchServer, benchPassword, benchUsers } from "./server.ts";
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "../..");
-const smtpPort = 12025;
-const imapsPort = 12993;
+
+/** A server of ours, before anybody knows what will be measured on it. */
+interface Running {
+  readonly pids: readonly number[];
+  readonly smtpPort: number;
+  readonly imapsPort: number;
+  stop(): Promise<void>;
+}
 
 export const mailkeep: BenchPeer = {
   name: "mailkeep",
@@ -21,10 +28,38 @@ export const mailkeep: BenchPeer = {
 /** The same with options of Node's, such as those of its profiler. */
 export async function startMailkeep(directory: string, nodeOptions: readonly string[]): Promise<BenchServer> {
   const { stdout } = await run("openssl", ["passwd", "-6", benchPassword]);
+  const hashes = new Map(benchUsers.map((user) => [user, stdout.trim()]));
+  const { imapsPort, ...running } = await startRuntime(directory, hashes, nodeOptions);
+  return {
+    ...running,
+    imap: { port: imapsPort, tls: true },
+    users: benchUsers,
+    password: benchPassword,
+  };
+}
+
+/** The same as an IMAP server. */
+export const mailkeepImap: ImapBenchPeer = {
+  name: mailkeep.name,
+  missing: mailkeep.missing,
+  version: mailkeep.version,
+  async start(directory, hashes) {
+    const options = process.env.BENCH_NODE_OPTIONS?.split(" ") ?? [];
+    const { imapsPort, pids, stop } = await startRuntime(directory, hashes, options);
+    return { pids, port: imapsPort, stop };
+  },
+};
+
+async function startRuntime(
+  directory: string,
+  hashes: ReadonlyMap<string, string>,
+  nodeOptions: readonly string[],
+): Promise<Running> {
+  const [smtpPort, imapsPort, dnsPort] = await Promise.all([freePort(), freePort(), freePort()]);
   await fs.mkdir(path.join(directory, "config/stack"), { recursive: true });
   await fs.writeFile(
     path.join(directory, "config/postfix-accounts.cf"),
-    benchUsers.map((user) => `${user}|{SHA512-CRYPT}${stdout.trim()}\n`).join(""),
+    [...hashes].map(([user, hash]) => `${user}|{SHA512-CRYPT}${hash}\n`).join(""),
   );
   const settings = {
     hostname: "mail.bench.test",
@@ -32,7 +67,10 @@ export async function startMailkeep(directory: string, nodeOptions: readonly str
       { protocol: "smtp", address: "127.0.0.1", port: smtpPort },
       { protocol: "imaps", address: "127.0.0.1", port: imapsPort },
     ],
-    dns: { servers: ["127.0.0.1:12053"], authoritative: { address: "127.0.0.1", port: 12053 } },
+    dns: {
+      servers: [`127.0.0.1:${dnsPort}`],
+      authoritative: { address: "127.0.0.1", port: dnsPort },
+    },
   };
   await fs.writeFile(
     path.join(directory, "config/stack/settings.json"),
@@ -53,7 +91,7 @@ export async function startMailkeep(directory: string, nodeOptions: readonly str
   );
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
   try {
-    await Promise.all([banner(smtpPort), tlsUp(imapsPort)]);
+    await Promise.all([banner(smtpPort), opens(imapsPort)]);
   } catch (error) {
     server.kill("SIGKILL");
     throw new Error(
@@ -63,9 +101,7 @@ export async function startMailkeep(directory: string, nodeOptions: readonly str
   return {
     pids: [server.pid!],
     smtpPort,
-    imap: { port: imapsPort, tls: true },
-    users: benchUsers,
-    password: benchPassword,
+    imapsPort,
     async stop() {
       server.kill("SIGTERM");
       await ended;
@@ -85,19 +121,4 @@ async function admin(directory: string, request: object): Promise<void> {
   child.stdin.end(`${JSON.stringify(request)}\n`);
   const code = await new Promise((resolve) => child.once("exit", resolve));
   if (code !== 0) throw new Error(`admin ended with ${code}`);
-}
-
-async function tlsUp(port: number): Promise<void> {
-  const { connect } = await import("node:net");
-  for (const deadline = Date.now() + 15_000; ; ) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => {
-        socket.destroy();
-        resolve(true);
-      }).once("error", () => resolve(false));
-    });
-    if (open) return;
-    if (Date.now() > deadline) throw new Error(`port ${port} does not open`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
