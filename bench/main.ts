@@ -69,7 +69,12 @@ function line(row: Row): string {
   const peers = Object.entries(row.peers)
     .map(([peer, figure]) => `${peer} ${spread(figure)}`)
     .join(", ");
-  const verdict = row.met === undefined ? "" : row.met ? "  met" : `  MISSED (goal ${[row.goal, row.least && `${row.least.toFixed(1)} ${row.unit}`].filter(Boolean).join(", ")})`;
+  const verdict =
+    row.met === undefined
+      ? ""
+      : row.met
+        ? "  met"
+        : `  MISSED (goal ${[row.goal, row.least && `${row.least.toFixed(1)} ${row.unit}`].filter(Boolean).join(", ")})`;
   return `${row.row.padEnd(44)} ours ${spread(row.ours)} ${row.unit}  ${peers}  ratio ${row.ratio ?? "-"}${verdict}`;
 }
 /** The median, and least and most where there are several rounds. */

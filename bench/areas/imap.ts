@@ -8,6 +8,7 @@
  */
 import { execFileSync } from "node:child_process";
 import * as path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Cell, Contestant } from "../harness.ts";
 import { answers, type Check, HEADER_FIELDS } from "../load/imap-answers.ts";
 import { corpus, fillMaildir, maildirOf, RARE_WORD, writeCorpus } from "../load/imap-corpus.ts";
@@ -253,6 +254,7 @@ function asking(
       withUser(stage, user, async (wire) => {
         if (question.text !== selectLarge.text) await wire.command("SELECT INBOX");
         await repeated(stage, wire, question, 2);
+        await resting(stage);
         return repeated(stage, wire, question, times);
       }),
   };
@@ -272,7 +274,16 @@ async function repeated(stage: Stage, wire: ImapWire, question: Question, times:
   return sum(runs);
 }
 
-async function timed(stage: Stage, operations: number, work: () => Promise<void>): Promise<Measured> {
+/** Waits until the server does nothing in the background any more, such as making an index. */
+async function resting(stage: Stage): Promise<void> {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline; ) {
+    const { seconds, processorSeconds } = await timed(stage, 1, () => delay(250));
+    if (processorSeconds < seconds / 20) return;
+  }
+  throw new Error("the server does not come to rest");
+}
+
+async function timed(stage: Stage, operations: number, work: () => Promise<unknown>): Promise<Measured> {
   const earlier = processorNanoseconds(stage.server.pids);
   const begin = performance.now();
   await work();
@@ -345,7 +356,7 @@ async function aFewAtOnce<T>(items: readonly T[], work: (item: T) => Promise<voi
 }
 
 async function idlePerMebibyte(stage: Stage): Promise<number> {
-  const settled = () => new Promise((resolve) => setTimeout(resolve, 2000));
+  const settled = () => delay(2000);
   for (const user of writers) await withUser(stage, user, (wire) => wire.command("SELECT INBOX"));
   await settled();
   const before = residentMemory(stage.server.pids);

@@ -154,7 +154,12 @@ export class Output {
   mustPause(): boolean {
     if (this.#sinceDrain >= HIGH_WATER) return true;
     this.#checks += 1;
-    return (this.#checks & 63) === 0 && performance.now() - this.#turnBegan > TURN;
+    return (this.#checks & 63) === 0 && this.isOverdue();
+  }
+
+  /** The same by the clock alone, for loops whose every round is long. */
+  isOverdue(): boolean {
+    return performance.now() - this.#turnBegan > TURN;
   }
 
   /** Waits for the peer and for the other sessions. Rejects with ConnectionError when the peer is gone. */

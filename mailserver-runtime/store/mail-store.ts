@@ -218,9 +218,27 @@ export interface Mailbox {
   readHeader(uid: number): Promise<Buffer>;
   /** When the message came into this mailbox (RFC 8514), milliseconds since the epoch. */
   savedAt(uid: number): Promise<number | undefined>;
+  /** Where the store keeps some: what readers of this mailbox worked out. */
+  readonly digests?: MessageDigests;
   /** Claims \Recent for the messages no read-write session has seen yet; UIDs ascending. */
   claimRecent(): readonly number[];
   release(): void;
+}
+/**
+ * Words that a reader worked out from messages, by UID, so that they need not be worked out again. They only
+ * accelerate: any may be missing at any time, none is ever wrong, and nothing is lost with them.
+ */
+export interface MessageDigests {
+  /** Whether any have been kept, now or before. */
+  begun(): Promise<boolean>;
+  /** UIDs that have one. */
+  uids(): Promise<ReadonlySet<number>>;
+  /** Shows every digest: `length` words from `at` on. Lets others have their turn between many. */
+  scan(visit: (uid: number, words: Uint32Array, at: number, length: number) => void): Promise<void>;
+  /** Keeps one for a message that has none. */
+  keep(uid: number, digest: Uint32Array): Promise<void>;
+  /** The mailbox has left memory: nothing more is kept. */
+  readonly closed: boolean;
 }
 export interface AppendMessage {
   readonly content: MessageContent;

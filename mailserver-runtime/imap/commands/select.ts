@@ -3,6 +3,7 @@ import { rightsOn } from "../access/guarded-mailbox.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { formatSet, type NumberRange, parseKnownUids } from "../grammar/sequence-set.ts";
+import { textIndexOf } from "../search/text-index.ts";
 import { beginFetch, Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { type Completion, command, loggedIn, ok } from "./command.ts";
@@ -84,6 +85,7 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
   }
   if (args.condstore) enabled.condstore = true;
   session.selected = selected;
+  void textIndexOf(mailbox, session.log)?.opened();
   session.state = "selected";
   const view = selected.known;
   out.text(`* FLAGS (${selected.applicableFlags()})\r\n`);

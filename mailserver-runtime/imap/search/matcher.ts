@@ -6,8 +6,6 @@
  * headers of unseen messages only, and a body is read for nothing but BODY and TEXT.
  */
 
-import { parseAddressList } from "../../message/mime/addresses.ts";
-import { decodeHeaderValue } from "../../message/mime/encoded-words.ts";
 import { envelopeFields } from "../../message/mime/envelope.ts";
 import { FieldCursor } from "../../message/mime/fields.ts";
 import { readStructure } from "../../message/mime/structure.ts";
@@ -19,7 +17,8 @@ import type { Comparison, SearchNode } from "../grammar/search-program.ts";
 import type { NumberRange } from "../grammar/sequence-set.ts";
 import type { Positions, Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
-import { bodyContains, fold } from "./text.ts";
+import { bodyContains, fieldTexts, fold } from "./text.ts";
+import { type Question, textIndexOf } from "./text-index.ts";
 
 const UNKNOWN = 2;
 /** 0 no, 1 yes, 2 not known with what is loaded. */
@@ -50,8 +49,10 @@ export async function search(
   const { out } = session;
   const bodyNodes: SearchNode[] = [];
   const needs = { header: false, saved: false };
-  const test = compile({ session, box }, program, bodyNodes, needs);
+  const ruledOut = await askIndex(session, box, program);
+  const test = compile({ session, box, ruledOut }, program, bodyNodes, needs);
   const found: number[] = [];
+  const pause = () => (out.isOverdue() ? out.pause() : undefined);
   out.beginTurn();
   for (let position = 0; position < box.known.count; position += 1) {
     const message: Loaded = {
@@ -62,7 +63,7 @@ export async function search(
       body: undefined,
     };
     let result = test(message);
-    if (result === UNKNOWN) result = await loadAndTest(box, message, test, bodyNodes, needs);
+    if (result === UNKNOWN) result = await loadAndTest({ box, pause }, message, test, bodyNodes, needs);
     if (result === 1) found.push(position);
     if (out.mustPause()) await out.pause();
   }
@@ -70,7 +71,7 @@ export async function search(
 }
 
 async function loadAndTest(
-  box: Selected,
+  { box, pause }: { readonly box: Selected; readonly pause: () => Promise<void> | undefined },
   message: Loaded,
   test: Test,
   bodyNodes: readonly SearchNode[],
@@ -98,7 +99,7 @@ async function loadAndTest(
           node.key === "emailid"
             ? (await emailId(content)) === node.id
             : (node.key === "body" || node.key === "text") &&
-                (await bodyContains(content, structure, fold(node.text), node.key === "text")),
+                (await bodyContains({ content, scope: node.key, pause }, structure, fold(node.text))),
         );
         result = test(message);
         if (result !== UNKNOWN) return result;
@@ -138,6 +139,26 @@ function cost(node: SearchNode): number {
 interface Place {
   readonly session: Session;
   readonly box: Selected;
+  /** By node: 1 at the position of a message that the text index knows not to match. */
+  readonly ruledOut: ReadonlyMap<SearchNode, Uint8Array>;
+}
+
+/** Asks the text index about each key that speaks of text. */
+async function askIndex(
+  session: Session,
+  { mailbox, known }: Selected,
+  program: SearchNode,
+): Promise<ReadonlyMap<SearchNode, Uint8Array>> {
+  const questions: Question[] = [];
+  const collect = (node: SearchNode): void => {
+    if (node.key === "and" || node.key === "or") node.nodes.forEach(collect);
+    else if (node.key === "not") collect(node.node);
+    else if (node.key === "body" || node.key === "text" || node.key === "header")
+      questions.push({ node, field: node.key === "header" ? node.name : undefined, wanted: fold(node.text) });
+  };
+  collect(program);
+  if (questions.length === 0) return new Map();
+  return textIndexOf(mailbox, session.dependencies.log)?.ruleOut(known, questions) ?? new Map();
 }
 
 function compile(
@@ -212,16 +233,21 @@ function compile(
       };
     case "header":
       needs.header = true;
-      return headerTest(node.name, node.text);
+      return unlessRuledOut(place, node, headerTest(node.name, node.text));
     case "body":
     case "text":
     case "emailid":
       bodyNodes.push(node);
-      return ({ body }) => {
+      return unlessRuledOut(place, node, ({ body }) => {
         const result = body?.get(node);
         return result === undefined ? UNKNOWN : answer(result);
-      };
+      });
   }
+}
+
+function unlessRuledOut({ ruledOut }: Place, node: SearchNode, test: Test): Test {
+  const out = ruledOut.get(node);
+  return out ? (message) => (out[message.position] === 1 ? 0 : test(message)) : test;
 }
 
 function flagTest(box: Selected, flag: string, set: boolean): Test {
@@ -258,28 +284,13 @@ function compareDay(time: number, compare: Comparison, day: number): boolean {
 function headerTest(name: string, text: string): Test {
   const bytes = Buffer.from(name, "latin1");
   const wanted = fold(text);
-  const addresses = ADDRESS_FIELDS.has(name);
   return ({ header }) => {
     if (!header) return UNKNOWN;
     const cursor = new FieldCursor(header);
     while (cursor.next()) {
       if (!cursor.is(bytes)) continue;
-      const value = cursor.value();
-      if (wanted === "" || fold(decodeHeaderValue(value)).includes(wanted)) return 1;
-      // Comments and space may stand inside an address (RFC 5322 §4.4); nobody searches for them.
-      if (addresses && value.includes("(") && addressText(value).includes(wanted)) return 1;
+      if (wanted === "" || fieldTexts(name, cursor.value()).some((one) => one.includes(wanted))) return 1;
     }
     return 0;
   };
-}
-
-const ADDRESS_FIELDS = new Set(["from", "sender", "reply-to", "to", "cc", "bcc"]);
-
-/** The addresses of a field as they are usually written. */
-function addressText(value: string): string {
-  return fold(
-    parseAddressList(value)
-      .map(({ name, mailbox, host }) => `${decodeHeaderValue(name ?? "")} <${mailbox ?? ""}@${host ?? ""}>`)
-      .join(", "),
-  );
 }

@@ -25,6 +25,7 @@ import { MaildirMailbox } from "./mailbox.ts";
 import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMetadata } from "./metadata.ts";
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
+import type { SegmentCache } from "./segment-cache.ts";
 import { Serial } from "./serial.ts";
 import { identifiersIn, type SharingIndex } from "./sharing-index.ts";
 import { readSpecialUse, writeSpecialUse } from "./special-use.ts";
@@ -44,6 +45,8 @@ export interface AccountContext {
   readonly specialFolders: Readonly<Record<string, string>>;
   /** Where the indexes of the account's mailboxes lie. */
   readonly indexDirectory: string;
+  /** What memory holds of the mailboxes' digests. */
+  readonly digestCache: SegmentCache;
   readonly sharing: SharingIndex;
 }
 
@@ -421,6 +424,9 @@ export class MaildirAccount implements AccountStore {
       log: this.#log,
       inFlight: this.inFlight,
       indexPath: `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
+      // No mailbox's index has this name: theirs are INBOX and what begins with a dot.
+      digestPath: `${this.#context.indexDirectory}/text${disk}`,
+      digestCache: this.#context.digestCache,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
       checkVolume: () => this.#context.volume.check(),
       openTarget: (name) => this.#hold(name),

@@ -23,6 +23,7 @@ import { type Arrival, admit, placeFor } from "./arrivals.ts";
 import { withoutRecent, withSize } from "./columns.ts";
 import { compareNew, compareWithDisk } from "./comparing.ts";
 import { admitCopies, linkCopies } from "./copying.ts";
+import { DigestFile } from "./digest-file.ts";
 import { errorCode, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
 import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
@@ -33,6 +34,7 @@ import type { MessageFacts } from "./message-facts.ts";
 import { removeQuietly, writeMessage } from "./message-writer.ts";
 import { Pace } from "./pace.ts";
 import { removeMessages } from "./removing.ts";
+import type { SegmentCache } from "./segment-cache.ts";
 import { Serial } from "./serial.ts";
 import { openStored } from "./stored-content.ts";
 
@@ -43,12 +45,15 @@ const SAVE_AFTER_MS = 10_000;
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export interface MailboxServices extends MailboxHome {
+  readonly digestPath: string;
+  readonly digestCache: SegmentCache;
   /** The mailbox of the account that COPY and MOVE go to, held for the caller. */
   openTarget(name: string): Promise<MaildirMailbox>;
 }
 
 export class MaildirMailbox implements Mailbox {
   holders = 0;
+  readonly digests: DigestFile;
   readonly #services: MailboxServices;
   readonly #state: MailboxState;
   readonly #serial = new Serial();
@@ -69,6 +74,12 @@ export class MaildirMailbox implements Mailbox {
   constructor(name: string, directory: string, services: MailboxServices) {
     this.#services = services;
     this.#state = new MailboxState(name, directory, services);
+    const { digestPath: path, digestCache: cache, log } = services;
+    const identity = () => {
+      const { uidValidity, guid, view } = this.#state;
+      return { uidValidity, guid, messages: view.count };
+    };
+    this.digests = new DigestFile({ path, cache, log, identity });
   }
 
   get name(): string {
@@ -378,6 +389,7 @@ export class MaildirMailbox implements Mailbox {
     await this.#serial.run(async () => {
       if (this.#watch === undefined || this.#isClosed) return;
       await this.#save();
+      await this.digests.close();
       this.#watch.close();
       this.#isClosed = true;
     });

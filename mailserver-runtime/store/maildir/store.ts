@@ -28,6 +28,7 @@ import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
 import { localDestination } from "./local-destination.ts";
 import { RestingMailboxes } from "./resting-mailboxes.ts";
+import { SegmentCache } from "./segment-cache.ts";
 import { SharingIndex } from "./sharing-index.ts";
 import { SPECIAL_FOLDERS } from "./special-use.ts";
 import { Volume } from "./volume.ts";
@@ -43,6 +44,8 @@ export interface MaildirStoreOptions {
   readonly keepMs?: number;
   /** Bytes that all such mailboxes together may take; 64 MiB by default. */
   readonly keepBytes?: number;
+  /** Bytes that the digests of all mailboxes together may take in memory; 48 MiB by default. */
+  readonly digestBytes?: number;
 }
 
 /** Opens the store. Throws StoreError "unavailable" when the mail volume is known but not there. */
@@ -62,6 +65,7 @@ export class MaildirStore implements MailStore {
   readonly #options: MaildirStoreOptions;
   readonly #resting: RestingMailboxes;
   readonly #sharing: SharingIndex;
+  readonly #digestCache: SegmentCache;
   /** The longest unused first. */
   readonly #accounts = new Map<string, Promise<MaildirAccount>>();
   #isClosed = false;
@@ -75,6 +79,7 @@ export class MaildirStore implements MailStore {
       directories.mail,
       log,
     );
+    this.#digestCache = new SegmentCache(options.digestBytes ?? 48 * 1024 * 1024);
     this.#resting = new RestingMailboxes(options.keepMs ?? 300_000, options.keepBytes ?? 64 * 1024 * 1024);
   }
 
@@ -93,6 +98,7 @@ export class MaildirStore implements MailStore {
         separator,
         specialFolders,
         sharing: this.#sharing,
+        digestCache: this.#digestCache,
         indexDirectory: `${directories.state}/store/index/${this.#volume.id}/${path}`,
       }).prepare();
       opening.catch(() => this.#accounts.delete(address));
