@@ -22,6 +22,7 @@ import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
 import { Ports } from "./ports.ts";
+import { quarantineOperator } from "./quarantine/operator.ts";
 import { declaredRelays, overflowRelay } from "./queue/declared-relays.ts";
 import { openQueue } from "./queue/outbound-queue.ts";
 import { openPublishedTls } from "./queue/published-tls.ts";
@@ -58,6 +59,9 @@ export interface RunningServer {
   /** No new connections; what is under way may end within `graceMs`; everything acknowledged is on disk throughout. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** How often quarantined messages are looked at for their expiry. */
+const QUARANTINE_SWEEP_MS = 600_000;
 
 /** Starts everything; rejects with the first thing that cannot be had, and leaves nothing running then. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -141,6 +145,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => reports.close());
+    // A copy that waited is for its account alone: an alias of the same name has sent the others already.
+    const toAccount = createReentry({
+      snapshot,
+      routeRecipient: (at, address) => routesToAccount(routeRecipient(at, address), address),
+      store,
+      queue: () => queue,
+      log,
+    });
     const queue = await openQueue({
       ...publishedTls,
       onTls: reports.onTls,
@@ -152,14 +164,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       local: {
         hosts: (domain) =>
           settings().submission.hostedDomains === "direct" && snapshot().domain(domain) !== undefined,
-        // A copy that waits is for its account alone: an alias of the same name has sent the others already.
-        deliver: createReentry({
-          snapshot,
-          routeRecipient: (at, address) => routesToAccount(routeRecipient(at, address), address),
-          store,
-          queue: () => queue,
-          log,
-        }),
+        deliver: toAccount,
       },
       relayFor: (from, recipient) => relays(from, recipient).relay,
       overflowRelay: () => overflowRelay(snapshot()),
@@ -192,6 +197,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       move: (connection, state) => pool.move(() => ports.giveAway(connection), state),
     });
     closers.push(() => serving.close());
+    const expiring = setInterval(() => void expire(), QUARANTINE_SWEEP_MS).unref();
+    closers.push(() => clearInterval(expiring));
+    const expire = async () => {
+      await serving.quarantine.expire().catch((error: unknown) => {
+        log.error({ event: "quarantine-sweep-failed", error: String(error) });
+      });
+    };
+    void expire();
     member.serve(serving.resume);
     await pool.startLeast();
     await ports.open(settings().listeners, serving, {
@@ -231,6 +244,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ],
       bans,
       queue: queue.operator,
+      quarantine: quarantineOperator({
+        quarantine: serving.quarantine,
+        toAccount,
+        forward: enter,
+        forwardSender: (from) => (settings().srs.enabled ? foundation.srs(snapshot()).forward(from) : from),
+        learn: (content, user) => serving.classifier.learn(content, "ham", user),
+      }),
       metrics,
       explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
@@ -252,6 +272,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       reload,
       async stop(graceMs) {
         log.info({ event: "stopping", graceMs });
+        clearInterval(expiring);
         await admin.close();
         await Promise.all([
           ports.close(graceMs),

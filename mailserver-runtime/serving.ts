@@ -7,7 +7,7 @@
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
-import { openClassifier } from "./filter/bayes/classifier.ts";
+import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
 import { createInboundFilter } from "./filter/inbound-filter.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
 import { createSigner } from "./filter/signer.ts";
@@ -16,6 +16,7 @@ import { sayBye, serveImap } from "./imap/serve.ts";
 import type { ImapDependencies } from "./imap/session.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
+import { openQuarantine, type Quarantine } from "./quarantine/quarantine.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
 import { openReceivedReports } from "./received-reports/received-reports.ts";
 import { senderRefusal } from "./routing/access.ts";
@@ -60,6 +61,9 @@ export interface Serving {
   readonly continueSmtp: (connection: Connection, protocol: Protocol, state: SessionState) => Promise<void>;
   /** How a session is served that logged in at another process. */
   readonly resume: Partial<Readonly<Record<RelayedProtocol, Resume>>>;
+  /** This process's way to what has been learnt, and to what is kept from its recipients. */
+  readonly classifier: Classifier;
+  readonly quarantine: Quarantine;
   /** A protocol's words to a client over a limit. */
   readonly refusals: Partial<Readonly<Record<Protocol, string>>>;
   /** Waits for what the classifier is writing. */
@@ -84,6 +88,11 @@ export async function openServing(
   const spool = { directory: options.spoolDirectory };
   await clearSpool(spool.directory);
   const classifier = openClassifier({ directory: `${directories.state}/classifier`, log });
+  const quarantine = openQuarantine({
+    directory: `${directories.state}/quarantine`,
+    limits: () => settings().quarantine,
+    log,
+  });
   const rules = await loadRules(`${directories.config}/spamassassin-rules.cf`, log);
   const dmarc = openDmarcCounter({
     directory: `${directories.state}/dmarc-report`,
@@ -116,6 +125,7 @@ export async function openServing(
       observers: [dmarc.observe, received.observe],
       log,
     }),
+    quarantine,
     signer: createSigner(snapshot, log),
     authenticator,
     sasl: foundation.sasl,
@@ -166,6 +176,8 @@ export async function openServing(
         return (connection) => serveImap(connection, { ...imap(), onCompressed: compressed }, loggedIn);
       },
     },
+    classifier,
+    quarantine,
     refusals: { smtp: connectionRefusal },
     async close() {
       await classifier.close();

@@ -10,6 +10,7 @@ import { mailbox } from "./commands/mailbox.ts";
 import { outputs } from "./commands/outputs.ts";
 import { preview } from "./commands/preview.ts";
 import { probe } from "./commands/probe.ts";
+import { quarantine } from "./commands/quarantine.ts";
 import { queue } from "./commands/queue.ts";
 import { refresh } from "./commands/refresh.ts";
 import { reports } from "./commands/reports.ts";
@@ -36,6 +37,7 @@ export const commands: readonly Command[] = [
   explain,
   trace,
   queue,
+  quarantine,
   reports,
   mailbox,
   help,

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
+import type { QuarantineOperator } from "../quarantine/operator.ts";
 import type { QueueOperator } from "../queue/operator.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
@@ -31,6 +32,7 @@ export interface LiveServer {
   /** What a destination's hosts must offer of TLS, in words, a line each; asks the DNS. */
   explainTls?(domain: string): Promise<readonly string[]>;
   readonly queue: Pick<QueueOperator, "list" | "show" | "hold" | "release" | "retry" | "bounce" | "remove">;
+  readonly quarantine?: QuarantineOperator;
   readonly metrics: Pick<Metrics, "text">;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;

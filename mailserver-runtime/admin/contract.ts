@@ -70,6 +70,29 @@ const queueAction = {
   answer: z.strictObject({ count: z.int() }),
 };
 
+const quarantineId = z.string().min(1).max(100);
+const quarantined = z.strictObject({
+  id: z.string(),
+  receivedAt: z.string(),
+  expires: z.string(),
+  from: z.string(),
+  recipients: z.array(
+    z.strictObject({ kind: z.enum(["account", "forward"]), address: z.string(), original: z.string() }),
+  ),
+  smtpUtf8: z.boolean().optional(),
+  body: z.enum(["7BIT", "8BITMIME"]).optional(),
+  client: z.string(),
+  helo: z.string(),
+  subject: z.string(),
+  reason: z.string(),
+  score: z.number(),
+  findings: z.array(
+    z.strictObject({ check: z.string(), symbol: z.string(), score: z.number(), reason: z.string() }),
+  ),
+  size: z.number(),
+});
+const quarantineSelection = z.strictObject({ ids: z.array(quarantineId).min(1).max(100_000) });
+
 /** The operations: request and answer of each, in one table. */
 export const operations = {
   /** Who runs here, what it serves and what is wrong in its files. */
@@ -297,6 +320,24 @@ export const operations = {
   "queue.bounce": queueAction,
   /** Takes messages out of the queue without telling their senders. */
   "queue.delete": queueAction,
+  /** Messages that the filter's policy keeps from their recipients, oldest first. */
+  "quarantine.list": {
+    request: z.strictObject({}),
+    answer: z.strictObject({ entries: z.array(quarantined) }),
+  },
+  /** One of them with its header section; without `entry` there is none of that id. */
+  "quarantine.show": {
+    request: z.strictObject({ id: quarantineId }),
+    answer: z.strictObject({ entry: quarantined.optional(), headers: z.string() }),
+  },
+  /** Delivers messages by routing as it is now, unfiltered. `refused` says of each that stays why. */
+  "quarantine.release": {
+    request: quarantineSelection,
+    answer: z.strictObject({ count: z.int(), refused: z.array(z.string()) }),
+  },
+  /** Teaches the classifier that messages are ham; they stay where they are. */
+  "quarantine.learn": { request: quarantineSelection, answer: z.strictObject({ count: z.int() }) },
+  "quarantine.delete": { request: quarantineSelection, answer: z.strictObject({ count: z.int() }) },
   /** The server's figures in Prometheus' text format. */
   metrics: { request: z.strictObject({}), answer: z.strictObject({ text: z.string() }) },
   /** The way of an address: every step with the file and line it comes from, in words; a line each. */

@@ -25,6 +25,7 @@ import {
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { mailboxOperations } from "./mailboxes.ts";
+import { quarantineOperations } from "./quarantine.ts";
 import { queueOperations } from "./queue.ts";
 import { relayOperations } from "./relays.ts";
 import { reportOperations } from "./reports.ts";
@@ -48,6 +49,7 @@ const performers: Performers = {
   ...banOperations,
   ...reportOperations,
   ...queueOperations,
+  ...quarantineOperations,
 };
 
 /**

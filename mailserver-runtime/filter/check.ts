@@ -30,6 +30,7 @@ export interface CheckResult {
 }
 export type Advice =
   | { readonly kind: "junk"; readonly reason: string }
+  | { readonly kind: "quarantine"; readonly reason: string }
   | { readonly kind: "reject"; readonly status: string; readonly text: string };
 
 export interface Reverse {

@@ -6,7 +6,7 @@
 import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { Classifier } from "./bayes/classifier.ts";
-import type { Advice, Check, CheckResult, Facts } from "./check.ts";
+import type { Check, CheckResult, Facts } from "./check.ts";
 import { arcCheck } from "./checks/arc.ts";
 import { attachmentsCheck } from "./checks/attachments.ts";
 import { bayesCheck } from "./checks/bayes.ts";
@@ -22,8 +22,10 @@ import { rulesCheck } from "./checks/rules.ts";
 import { spfCheck } from "./checks/spf.ts";
 import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
 import { factsOf } from "./facts.ts";
+import { type Outcome, verdictOf } from "./judgement.ts";
 import type { InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
-import { adviceOf, type FilterPolicy, spamHeaders, standardPolicy } from "./policy.ts";
+import { standardPolicy } from "./policy.ts";
+import type { PolicySettings } from "./recipient-policies.ts";
 import type { RuleFile } from "./rules/rule-file.ts";
 
 /** What a message itself shows, without asking anybody. */
@@ -56,8 +58,8 @@ export interface InboundFilterOptions {
   readonly classifier?: Pick<Classifier, "evidence">;
   /** The administrator's rules of now (rules/load-rules.ts). */
   readonly rules?: () => RuleFile;
-  /** The thresholds of now; default DMS's. */
-  readonly policy?: () => FilterPolicy;
+  /** The thresholds and lists of now; default DMS's thresholds, and no lists. */
+  readonly policy?: () => PolicySettings;
   readonly observers?: readonly Observer[];
 }
 
@@ -80,7 +82,8 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
         if (failure !== undefined)
           options.log.warn({ event: "check-failed", check: check.name, reason: failure });
       }
-      const found = verdict(outcomes, times, options.policy?.() ?? standardPolicy);
+      const settings = options.policy?.() ?? standardPolicy;
+      const found = { ...(await verdictOf(outcomes, message, facts, settings)), times };
       for (const observe of options.observers ?? [])
         await observe(message, facts, found).catch((error: unknown) =>
           options.log.error({ event: "observer-failed", error: String(error) }),
@@ -90,10 +93,7 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
   };
 }
 
-interface Outcome {
-  readonly check: Check;
-  readonly result: CheckResult;
-  readonly failure: string | undefined;
+interface TimedOutcome extends Outcome {
   readonly milliseconds: number;
 }
 
@@ -102,10 +102,10 @@ function runAll(
   active: readonly Check[],
   message: InboundMessage,
   facts: Facts,
-): Promise<readonly Outcome[]> {
+): Promise<readonly TimedOutcome[]> {
   return new Promise((resolve) => {
     const begin = performance.now();
-    const outcomes: Outcome[] = new Array(active.length);
+    const outcomes: TimedOutcome[] = new Array(active.length);
     const pending = new Set(active.keys());
     let timer: NodeJS.Timeout | undefined;
     const settle = (index: number, result: CheckResult, failure?: string): void => {
@@ -149,31 +149,4 @@ async function run(check: Check, message: InboundMessage, facts: Facts): Promise
 function failed(check: Check, failure: string): CheckResult {
   const symbol = `${check.name.toUpperCase()}_CHECK_FAILED`;
   return { findings: [{ check: check.name, symbol, score: 0, reason: failure }] };
-}
-
-/** The hardest of what the checks advise and the score asks for; a failed check that insists makes the client come back. */
-function verdict(outcomes: readonly Outcome[], times: Record<string, number>, policy: FilterPolicy): Verdict {
-  const findings = outcomes.flatMap((outcome) => outcome.result.findings);
-  const score = Math.round(findings.reduce((sum, finding) => sum + finding.score, 0) * 100) / 100;
-  const authenticationResults = outcomes.flatMap((outcome) => outcome.result.authenticationResults ?? []);
-  const action = decide(outcomes, adviceOf(score, policy));
-  const headers = spamHeaders(findings, score, action.kind === "junk", policy);
-  return { findings, score, authenticationResults, headers, action, times };
-}
-
-function decide(outcomes: readonly Outcome[], byScore: Advice | undefined): Verdict["action"] {
-  const advices = [...outcomes.map(({ result }) => result.advice), byScore];
-  const reject = advices.find((advice) => advice?.kind === "reject");
-  if (reject?.kind === "reject")
-    return { kind: "reject", code: 550, status: reject.status, text: reject.text };
-  const insisting = outcomes.find((o) => o.failure !== undefined && o.check.onFailure === "tempfail");
-  if (insisting)
-    return {
-      kind: "tempfail",
-      code: 451,
-      status: "4.7.1",
-      text: `The check ${insisting.check.name} is not available now, try again later`,
-    };
-  const junk = advices.find((advice) => advice?.kind === "junk");
-  return junk?.kind === "junk" ? { kind: "junk", reason: junk.reason } : { kind: "accept" };
 }

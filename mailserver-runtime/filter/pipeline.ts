@@ -27,6 +27,22 @@ export interface Finding {
   readonly score: number;
   readonly reason: string;
 }
+export interface ResultField {
+  readonly name: string;
+  readonly value: string;
+}
+export type Action =
+  | { readonly kind: "accept" }
+  | { readonly kind: "junk"; readonly reason: string }
+  /** Kept from the recipient until an administrator looks (quarantine/). */
+  | { readonly kind: "quarantine"; readonly reason: string }
+  | { readonly kind: "reject"; readonly code: number; readonly status: string; readonly text: string }
+  | { readonly kind: "tempfail"; readonly code: number; readonly status: string; readonly text: string };
+/** What one recipient's policy makes of the findings. */
+export interface RecipientVerdict {
+  readonly action: Action;
+  readonly headers: readonly ResultField[];
+}
 export interface Verdict {
   readonly findings: readonly Finding[];
   /** Sum of scores. */
@@ -34,12 +50,10 @@ export interface Verdict {
   /** `method=result reason ptype.property=value` clauses, without header name and authserv-id. */
   readonly authenticationResults: readonly string[];
   /** Fields for the copy that is stored (X-Spam-…), values folded, without the last line end. */
-  readonly headers?: readonly { readonly name: string; readonly value: string }[];
-  readonly action:
-    | { readonly kind: "accept" }
-    | { readonly kind: "junk"; readonly reason: string }
-    | { readonly kind: "reject"; readonly code: number; readonly status: string; readonly text: string }
-    | { readonly kind: "tempfail"; readonly code: number; readonly status: string; readonly text: string };
+  readonly headers?: readonly ResultField[];
+  readonly action: Action;
+  /** One for each of the message's recipients, in their order, where their policies may differ; default: `action` and `headers` for all. */
+  readonly each?: readonly RecipientVerdict[];
   /** Milliseconds of each check that took one or more. */
   readonly times: Readonly<Record<string, number>>;
 }

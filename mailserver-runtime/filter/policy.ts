@@ -13,20 +13,28 @@ export interface FilterPolicy {
   readonly tagScore?: number;
   /** From this score on a message goes to Junk. */
   readonly junkScore: number;
+  /** From this score on it is kept in the quarantine; undefined: never by score. */
+  readonly quarantineScore?: number;
   /** From this score on it is refused; undefined: never by score. */
   readonly rejectScore?: number;
+  /** Whether what reaches `junkScore` is delivered, or refused (SPAMASSASSIN_SPAM_TO_INBOX=0); default: delivered. */
+  readonly deliverJunk?: boolean;
 }
 /** rspamd's thresholds as DMS sets them. */
 export const standardPolicy: FilterPolicy = { tagScore: undefined, junkScore: 6, rejectScore: 11 };
 
 /** What the score alone asks for. */
 export function adviceOf(score: number, policy: FilterPolicy): Advice | undefined {
-  if (policy.rejectScore !== undefined && score >= policy.rejectScore)
+  const { quarantineScore, deliverJunk = true } = policy;
+  const rejectScore = Math.min(policy.rejectScore ?? Infinity, deliverJunk ? Infinity : policy.junkScore);
+  if (score >= rejectScore)
     return {
       kind: "reject",
       status: "5.7.1",
-      text: `Rejected as spam: score ${score.toFixed(1)}, limit ${policy.rejectScore}`,
+      text: `Rejected as spam: score ${score.toFixed(1)}, limit ${rejectScore}`,
     };
+  if (quarantineScore !== undefined && score >= quarantineScore)
+    return { kind: "quarantine", reason: `score ${score.toFixed(1)} reaches ${quarantineScore}` };
   return score >= policy.junkScore
     ? { kind: "junk", reason: `score ${score.toFixed(1)} reaches ${policy.junkScore}` }
     : undefined;

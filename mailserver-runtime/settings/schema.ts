@@ -103,6 +103,29 @@ export const copySchema = z.strictObject({
 /** A rule that gives somebody a copy (BCC map, journal). */
 export type CopyRule = z.infer<typeof copySchema>;
 
+/** One entry of an allow or block list; filter/sender-lists.ts says what it means. */
+export const listedSenderSchema = z.union(
+  [
+    networkSchema,
+    z
+      .string()
+      .max(320)
+      .regex(/^(?:[^\s@/]+@|@)?\.?[^\s@/.]+(?:\.[^\s@/.]+)*$/),
+  ],
+  { error: "is no address, no domain and no network like 192.0.2.0/24" },
+);
+const threshold = z.number().min(0.1).max(1000).optional();
+export const filterOverrideSchema = z.strictObject({
+  for: z.string().min(1).max(320).meta({ description: "An address or a domain here." }),
+  tagScore: z.number().min(-1_000_000).max(1000).optional().meta({ description: "As `filter.tagScore`." }),
+  junkScore: threshold.meta({ description: "As `filter.junkScore`." }),
+  quarantineScore: threshold.meta({ description: "As `filter.quarantineScore`." }),
+  rejectScore: threshold.meta({ description: "As `filter.rejectScore`." }),
+  deliverJunk: z.boolean().optional().meta({ description: "As `filter.deliverJunk`." }),
+  allow: z.array(listedSenderSchema).default([]).meta({ description: "As `filter.allow`, and before it." }),
+  block: z.array(listedSenderSchema).default([]).meta({ description: "As `filter.block`, and before it." }),
+});
+
 /** The ports of RFC 5321, 6409, 8314 and 9051, on every address. */
 export const standardListeners: readonly Listener[] = [
   { protocol: "smtp", address: "::", port: 25, proxyProtocol: [] },
@@ -474,11 +497,61 @@ export const settingsSchema = z.strictObject({
         description: "Score from which a message is refused (550 5.7.1).",
         dms: "SA_KILL",
       }),
+      quarantineScore: z.number().min(0.1).max(1000).optional().meta({
+        description:
+          "Score from which a message is kept in the quarantine instead of its recipients' Junk; without it none is by its score.",
+      }),
+      deliverJunk: z.boolean().default(true).meta({
+        description: "Deliver what reaches `filter.junkScore`; false: refuse it.",
+        dms: "SPAMASSASSIN_SPAM_TO_INBOX",
+      }),
+      moveToJunk: z.boolean().default(true).meta({
+        description: "Deliver spam to the Junk folder; false: to INBOX, with its X-Spam fields.",
+        dms: "MOVE_SPAM_TO_JUNK",
+      }),
+      markAsRead: z.boolean().default(false).meta({
+        description: "Deliver spam as already read.",
+        dms: "MARK_SPAM_AS_READ",
+      }),
+      subjectPrefix: z.string().max(100).default("").meta({
+        description:
+          "What stands before the subject of spam. Where the recipients of one message have different policies, its subject stays as it is.",
+        dms: "SPAM_SUBJECT",
+      }),
+      allow: z.array(listedSenderSchema).default([]).meta({
+        description:
+          "Senders whose score does not count: addresses, domains (`.example.org`: with subdomains) whose mail is authentic (DMARC, DKIM or SPF), and clients' networks.",
+      }),
+      block: z
+        .array(listedSenderSchema)
+        .default([])
+        .meta({ description: "Senders that are refused: addresses, domains and clients' networks." }),
+      overrides: z
+        .array(filterOverrideSchema)
+        .default([])
+        .meta({ description: "What is different for a domain or an address." }),
     })
     .prefault({})
     .meta({
       description: "What is made of the filter's findings; the defaults are rspamd's in docker-mailserver.",
     }),
+  quarantine: z
+    .strictObject({
+      days: z.int().min(1).max(3650).default(7).meta({
+        description: "How long a message is kept there.",
+        dms: "VIRUSMAILS_DELETE_DELAY",
+      }),
+      maxBytes: z
+        .int()
+        .min(1)
+        .default(1024 ** 3)
+        .meta({
+          description: "What all of it may take; beyond it spam for the quarantine is put off (452).",
+        }),
+      maxMessages: z.int().min(1).default(10_000).meta({ description: "The same in messages." }),
+    })
+    .prefault({})
+    .meta({ description: "What is kept from its recipients until somebody looks: `mailkeep quarantine`." }),
   workers: z
     .strictObject({
       most: z.int().min(0).max(256).default(0).meta({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { InboundFilter, InboundMessage, Verdict } from "../filter/pipeline.ts";
+import { QueueError } from "../queue/spool.ts";
 import { StoreError } from "../store/mail-store.ts";
 import { type FixtureOptions, greeted, smtpServer } from "./testing.ts";
 
@@ -69,20 +70,83 @@ test("the filter sees the message as it came, and its results stand above Receiv
   );
 });
 
-test("junk goes to the Junk mailbox with the filter's fields, and is not forwarded (D8)", async (t) => {
-  const headers = [{ name: "X-Spam-Flag", value: "YES" }];
-  const junk = filter({ score: 9, headers, action: { kind: "junk", reason: "high score" } });
+const junkVerdict: Partial<Verdict> = {
+  score: 9,
+  findings: [{ check: "rules", symbol: "BAD", score: 9, reason: "bad words" }],
+  headers: [{ name: "X-Spam-Flag", value: "YES" }],
+  action: { kind: "junk", reason: "high score" },
+};
+
+test("junk goes to the Junk mailbox with the filter's fields, and its forward to the quarantine (D8)", async (t) => {
+  const junk = filter(junkVerdict);
   const { server, answer } = await send(t, ["both@example.org"], small, { filter: junk });
   assert.match(answer, /^250/);
   assert.deepEqual(
-    server.stored.map(({ account, mailbox }) => [account, mailbox]),
-    [["ann@example.org", "Junk"]],
+    server.stored.map(({ account, mailbox, flags }) => [account, mailbox, flags]),
+    [["ann@example.org", "Junk", []]],
   );
   assert.match(server.stored[0]!.prefix, /\r\nX-Spam-Flag: YES\r\n/);
   assert.deepEqual(server.queued, []);
-  assert.ok(server.logged.some(({ event }) => event === "spam-not-forwarded"));
+  const [kept] = await server.quarantine.list();
+  assert.deepEqual(
+    [kept?.from, kept?.recipients, kept?.subject, kept?.score, kept?.findings[0]?.reason],
+    [
+      "x@y.test",
+      [{ kind: "forward", address: "both@elsewhere.test", original: "both@example.org" }],
+      "hi",
+      9,
+      "bad words",
+    ],
+  );
   const only = await send(t, ["away@example.org"], small, { filter: junk });
   assert.match(only.answer, /^550 5\.7\.1/);
+  assert.deepEqual(await only.server.quarantine.list(), []);
+});
+
+test("spam goes to INBOX, as read, with its subject marked, where the settings say so", async (t) => {
+  const settings = { filter: { moveToJunk: false, markAsRead: true, subjectPrefix: "***SPAM*** " } };
+  const { server } = await send(t, ["ann@example.org", "both@example.org"], small, {
+    filter: filter(junkVerdict),
+    settings,
+  });
+  const { mailbox, flags, prefix, content } = server.stored[0]!;
+  assert.deepEqual([mailbox, flags], ["INBOX", ["\\Seen"]]);
+  assert.equal(`${prefix}${content}`.match(/^Subject: .*$/gm)?.join(), "Subject: ***SPAM*** hi");
+  const [kept] = await server.quarantine.list();
+  const detained = await server.quarantine.content(kept!);
+  assert.match(detained.buffer!.toString(), /^Subject: hi\r$/m);
+});
+
+test("who refuses what others accept has it in the quarantine, and the client hears 250 (D8)", async (t) => {
+  const no = { kind: "reject", code: 550, status: "5.7.1", text: "Not wanted" } as const;
+  const each = [
+    { action: { kind: "accept" }, headers: [] },
+    { action: no, headers: [] },
+  ] as const;
+  const mixed = await send(t, ["ann@example.org", "bob@example.org"], small, { filter: filter({ each }) });
+  assert.match(mixed.answer, /^250/);
+  assert.deepEqual(
+    mixed.server.stored.map(({ account }) => account),
+    ["ann@example.org"],
+  );
+  const [kept] = await mixed.server.quarantine.list();
+  assert.deepEqual(kept?.recipients, [
+    { kind: "account", address: "bob@example.org", original: "bob@example.org" },
+  ]);
+  const all = await send(t, ["ann@example.org", "bob@example.org"], small, {
+    filter: filter({ each: [each[1], each[1]] }),
+  });
+  assert.match(all.answer, /^550 5\.7\.1 Not wanted/);
+  assert.deepEqual(all.server.stored, []);
+});
+
+test("a full quarantine puts its mail off, and nothing of the message is delivered", async (t) => {
+  const { server, answer } = await send(t, ["both@example.org"], small, {
+    filter: filter(junkVerdict),
+    settings: { quarantine: { maxBytes: 10 } },
+  });
+  assert.match(answer, /^452 4\.3\.1/);
+  assert.deepEqual(server.stored, []);
 });
 
 test("a sender's own X-Spam fields are left out where the filter writes its own", async (t) => {
@@ -219,7 +283,7 @@ test("when a failed copy cannot be queued either, the queued part is withdrawn a
   const { answer, server } = await send(t, ["both@example.org"], small, {
     prepare: ({ failures }) => {
       failures.set("ann@example.org", unavailable);
-      failures.set("queue ann@example.org", Object.assign(new Error("full"), { code: "ENOSPC" }));
+      failures.set("queue ann@example.org", new QueueError("disk full", "full"));
     },
   });
   assert.match(answer, /^452 4\.3\.1/);

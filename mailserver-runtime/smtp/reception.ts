@@ -2,13 +2,17 @@
  * What becomes of a whole message from outside: looked at once by the filter, marked with what was found
  * (RFC 8601), and stored or forwarded for each recipient (DESIGN D8).
  */
+
+import type { ResultField } from "../filter/pipeline.ts";
 import type { MessageContent } from "../message/content.ts";
-import { fieldValue, type Headers, readHeaders } from "../message/headers.ts";
+import { fieldValue, type HeaderField, type Headers, readHeaders } from "../message/headers.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
-import type { Route } from "../routing/route.ts";
 import { copiesFor } from "./copies.ts";
+import { detain } from "./detaining.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
+import { fatesOf } from "./fates.ts";
+import { junkOf, markedSubject } from "./junk-mark.ts";
 import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
@@ -46,33 +50,30 @@ export async function receiveMail(
     recipients: transaction.recipients.map(({ address }) => address),
     receivedAt: new Date(receivedAt),
   });
-  const action = verdict?.action ?? { kind: "accept" };
-  if (action.kind === "reject" || action.kind === "tempfail")
-    return refused(session, transaction, received, reply(action.code, action.status, action.text), verdict);
+  const decided = fatesOf(transaction.recipients, verdict);
+  if (decided.kind === "refused") {
+    const { by } = decided;
+    const answer = by.kind === "junk" ? replies.spam : reply(by.code, by.status, by.text);
+    return refused(session, transaction, received, answer, verdict);
+  }
+  const { fates } = decided;
+  const isSpam = fates.every(({ goes }) => goes !== "through");
 
-  const junk = action.kind === "junk";
-  const routes = transaction.recipients.flatMap((recipient) =>
-    recipient.routes.map((route) => ({ recipient, route })),
-  );
-  const forwards = routes.filter(({ route }) => route.kind === "remote");
-  // Spam is not forwarded: the next host would hold it against us.
-  if (junk && forwards.length === routes.length)
-    return refused(session, transaction, received, replies.spam, verdict);
-
+  // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).
+  const isForged = (field: HeaderField) =>
+    (session.mode !== "lmtp" &&
+      field.name === "authentication-results" &&
+      authservId(fieldValue(headers, field)) === hostname.toLowerCase()) ||
+    (verdict?.headers !== undefined && field.name.startsWith("x-spam-"));
+  const marked = isSpam ? markedSubject(headers, snapshot.settings.filter.subjectPrefix) : undefined;
   const content = withoutFields(
     received,
     headers,
-    (field) =>
-      // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).
-      (session.mode !== "lmtp" &&
-        field.name === "authentication-results" &&
-        authservId(fieldValue(headers, field)) === hostname.toLowerCase()) ||
-      (verdict?.headers !== undefined && field.name.startsWith("x-spam-")),
+    (field) => isForged(field) || (marked !== undefined && field.name === "subject"),
   );
   const results =
     verdict === undefined ? "" : authenticationResultsField(hostname, verdict.authenticationResults);
-  const filterFields = (verdict?.headers ?? []).map(({ name, value }) => `${name}: ${value}\r\n`).join("");
-  const trace = `${results}${filterFields}${receivedField({
+  const ownTrace = `${receivedField({
     client: { helo: session.helo ?? "unknown", address: client.address },
     hostname,
     protocol: protocolOf(session, transaction),
@@ -81,15 +82,21 @@ export async function receiveMail(
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
     receivedAt,
   })}${separator(headers)}`;
-  const returnPath = returnPathField(from);
-  const prefix = Buffer.from(`${returnPath}${trace}`);
+  const traceWith = (fields: readonly ResultField[] = []) =>
+    Buffer.from(`${results}${fields.map(({ name, value }) => `${name}: ${value}\r\n`).join("")}${ownTrace}`);
+  const trace = traceWith(verdict?.headers);
+  const returnPath = Buffer.from(returnPathField(from));
+  const junk = junkOf(snapshot.settings.filter);
+  const above = marked === undefined ? returnPath : Buffer.concat([returnPath, marked]);
+  // One buffer for all copies that are alike: the store writes those once.
+  const common = Buffer.concat([above, trace]);
   const copies = new Map<string, LocalCopy>();
-  for (const { recipient, route } of routes) {
-    if (route.kind !== "local" || copies.has(route.account)) continue;
+  for (const { recipient, route, goes, headers: fields } of fates) {
+    if (goes === "to quarantine" || route.kind !== "local" || copies.has(route.account)) continue;
     copies.set(route.account, {
       account: route.account,
-      prefix,
-      mailbox: junk ? "Junk" : "INBOX",
+      prefix: fields === verdict?.headers ? common : Buffer.concat([above, traceWith(fields)]),
+      ...(goes === "to junk" ? junk : { mailbox: "INBOX" }),
       quotaBytes: quotaOf(transaction, route.account),
       recipient: { address: route.account, ...onwardParameters(recipient) },
     });
@@ -97,22 +104,29 @@ export async function receiveMail(
   const local = [...copies.values()];
   const onward = new Map<string, EnvelopeRecipient>();
   const backups = new Map<number, EnvelopeRecipient[]>();
-  for (const { recipient, route } of forwards) {
-    if (route.kind !== "remote") continue;
+  for (const { recipient, route, goes } of fates) {
+    if (goes !== "through" || route.kind !== "remote") continue;
     const to: EnvelopeRecipient = { address: route.address, ...onwardParameters(recipient) };
-    // A backup is no forward: the primary sees the sender as he is, and judges the message itself.
     const { backup } = route;
-    if (backup === undefined) {
-      if (!junk && !onward.has(to.address)) onward.set(to.address, to);
-    } else backups.set(backup.lifetimeSeconds, [...(backups.get(backup.lifetimeSeconds) ?? []), to]);
+    if (backup !== undefined)
+      backups.set(backup.lifetimeSeconds, [...(backups.get(backup.lifetimeSeconds) ?? []), to]);
+    else if (!onward.has(to.address)) onward.set(to.address, to);
   }
-  const withoutReturnPath = prefix.subarray(Buffer.byteLength(returnPath));
+  const detained = await detain(session, transaction, {
+    fates,
+    verdict,
+    headers,
+    prefix: trace,
+    content: marked === undefined ? content : withoutFields(received, headers, isForged),
+    receivedAt,
+  });
+  if ("wire" in detained) return refused(session, transaction, content, detained, verdict);
   const copied = copiesFor(session, transaction, {
     recipients: transaction.recipients,
     reached: new Set(copies.keys()),
-    prefix: withoutReturnPath,
+    prefix: marked === undefined ? trace : Buffer.concat([marked, trace]),
     content,
-    leaves: !junk,
+    leaves: !isSpam,
   });
   const envelope = envelopeOf(transaction, headers);
   const message: DurableMessage = {
@@ -129,13 +143,13 @@ export async function receiveMail(
         from: (onward.size > 0 ? session.services.forwardSender?.(snapshot, from) : undefined) ?? from,
         recipients: [...onward.values()],
       },
-      prefix: withoutReturnPath,
+      prefix: trace,
       content,
     },
     further: [
       ...[...backups].map(([lifetimeSeconds, recipients]) => ({
         envelope: { ...envelope, recipients },
-        prefix: withoutReturnPath,
+        prefix: trace,
         content,
         lifetimeSeconds,
       })),
@@ -146,11 +160,12 @@ export async function receiveMail(
     session.mode === "lmtp"
       ? await makeDurableForEach(session, message, transaction.recipients)
       : await makeDurable(session, message);
-  if (!durable.ok) return refused(session, transaction, content, durable.reply, verdict);
+  if (!durable.ok) {
+    if (detained.id !== undefined) await session.services.quarantine?.remove(detained.id);
+    return refused(session, transaction, content, durable.reply, verdict);
+  }
   const { refusals = [] } = durable;
   const taken = transaction.recipients.filter((_, index) => refusals[index] === undefined);
-  const left = junk ? forwards.flatMap(({ route }) => (isForward(route) ? [route.address] : [])) : [];
-  if (left.length > 0) session.log.warn({ event: "spam-not-forwarded", id, to: left });
   session.log.info(
     {
       event: taken.length > 0 ? "accepted" : "refused",
@@ -164,7 +179,8 @@ export async function receiveMail(
       copies: copied.to.length > 0 ? copied.to : undefined,
       size: received.size,
       messageId: messageIdOf(headers),
-      action: action.kind,
+      action: verdict?.action.kind ?? "accept",
+      quarantined: detained.id,
       score: verdict?.score,
       times: verdict?.times,
       requeued: durable.requeued,
@@ -173,7 +189,7 @@ export async function receiveMail(
     "message accepted",
   );
   // A report about junk would tell whoever forged its sender that the address is read.
-  if (!junk)
+  if (!isSpam)
     await reportSuccess(
       session,
       transaction,
@@ -185,9 +201,6 @@ export async function receiveMail(
     ? transaction.recipients.map((_, index) => refusals[index] ?? answer)
     : answer;
 }
-
-const isForward = (route: Route): route is Extract<Route, { readonly kind: "remote" }> =>
-  route.kind === "remote" && route.backup === undefined;
 
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */
 function separator(headers: Headers): string {

@@ -104,5 +104,10 @@ export const replies = {
   noFrom: reply(554, "5.6.0", "Message needs exactly one From field with an address"),
   unsigned: reply(554, "5.7.20", "No DKIM key for the domain in From; this server sends no unsigned mail"),
   spam: reply(550, "5.7.1", "Message refused as spam"),
+  quarantineFull: reply(
+    452,
+    "4.3.1",
+    "The quarantine that this message belongs into is full; try again later",
+  ),
   earlyTalker: closing(reply(554, "5.5.1", "Client spoke before the greeting")),
 } as const satisfies Record<string, Reply>;

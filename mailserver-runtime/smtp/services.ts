@@ -7,6 +7,7 @@ import type { InboundFilter, Signer } from "../filter/pipeline.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { OutboundQueue, QueueSubmission } from "../queue/queue.ts";
 import type { Refusal, Route } from "../routing/route.ts";
 import type { MailStore } from "../store/mail-store.ts";
@@ -24,6 +25,8 @@ export interface SmtpServices {
   readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
   /** Looks at mail from outside; without it nothing is judged. */
   readonly filter?: InboundFilter;
+  /** Keeps what policy keeps from its recipients; without it such mail is refused. */
+  readonly quarantine?: Pick<Quarantine, "detain" | "remove">;
   /** Signs mail of this host's users; without it nothing is signed. */
   readonly signer?: Signer;
   /** Holds what an account sends beyond its limits; without it nobody has any. */

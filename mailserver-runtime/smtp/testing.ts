@@ -11,6 +11,7 @@ import type { MessageContent } from "../message/content.ts";
 import { type Listening, type ListenOptions, listen } from "../net/listen.ts";
 import type { Log } from "../net/log.ts";
 import { testTlsContexts } from "../net/test-certificate.ts";
+import { openQuarantine, type Quarantine } from "../quarantine/quarantine.ts";
 import type { QueueSubmission } from "../queue/queue.ts";
 import type { Route } from "../routing/route.ts";
 import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
@@ -22,6 +23,7 @@ import type { SmtpMode } from "./session.ts";
 export interface Stored {
   readonly account: string;
   readonly mailbox: string;
+  readonly flags: readonly string[];
   readonly prefix: string;
   readonly content: string;
 }
@@ -38,6 +40,7 @@ export interface SmtpFixture {
   readonly removed: string[];
   readonly logged: Record<string, unknown>[];
   readonly spool: string;
+  readonly quarantine: Quarantine;
   /** The socket file of a server that listens on one. */
   readonly socketFile: string;
   readonly server: Listening;
@@ -127,11 +130,17 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
   const failures = new Map<string, StoreError | Error>();
   const usage = new Map<string, number>();
 
+  const quarantine = openQuarantine({
+    directory: join(spool, "quarantine"),
+    limits: () => parsed.quarantine,
+    log: logInto(logged, {}),
+  });
   async function keep(recipient: DeliveryRecipient, content: MessageContent): Promise<void> {
     if (keepNothing) return;
     stored.push({
       account: recipient.account,
       mailbox: recipient.mailbox,
+      flags: recipient.flags ?? [],
       prefix: recipient.prefix.toString(),
       content: await text(content),
     });
@@ -170,6 +179,7 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
         return true;
       },
     },
+    quarantine,
     authenticator,
     offersTls: true,
     spool: { directory: spool },
@@ -194,7 +204,19 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
     await server.close(0);
     await rm(spool, { recursive: true, force: true });
   });
-  return { port: server.port, socketFile, stored, queued, removed, logged, spool, server, failures, usage };
+  return {
+    port: server.port,
+    socketFile,
+    stored,
+    queued,
+    removed,
+    logged,
+    spool,
+    quarantine,
+    server,
+    failures,
+    usage,
+  };
 }
 
 async function text(content: MessageContent): Promise<string> {
