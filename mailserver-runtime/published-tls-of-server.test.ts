@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { skipWithoutPostfix, startPostfix } from "../test/support/postfix.ts";
 import { needs, run } from "../test/support/tools.ts";
 import { connectAdmin } from "./admin/client.ts";
 import { answerLine, type OperationAnswer, type OperationName } from "./admin/contract.ts";
 import { perform } from "./admin/operations.ts";
 import { aggregateXml } from "./dmarc-report/aggregate-xml.ts";
 import { publicKeysOf, startKnot, startUnbound } from "./dns/test-support.ts";
-import { skipWithoutPostfix, startPostfix } from "./queue/postfix-for-tests.ts";
 import { until } from "./queue/queue-for-tests.ts";
 import { reportMessage } from "./reports/report-message.ts";
 import { startServer } from "./server.ts";
@@ -39,7 +39,7 @@ test("a server keeps DANE for its users' mail, tells them why it waits, and read
     "policy:\n  - id: quick\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n",
   );
   const unbound = await startUnbound(t, await publicKeysOf(knot, "signed.test"), { "signed.test": knot });
-  const port = await startPostfix(t, { domains: ["wrong.signed.test"] });
+  const { port } = await startPostfix(t, { domains: ["wrong.signed.test"] });
   const root = await mkdtemp(join(tmpdir(), "mailkeep-tls-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   const directories = directoriesBelow(root);

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
 import { type TestContext, test } from "node:test";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
 import { needs } from "../../test/support/tools.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { publicKeysOf, startKnot, startUnbound } from "../dns/test-support.ts";
 import type { TlsAttempt } from "../queue/delivery.ts";
-import { skipWithoutPostfix, startPostfix } from "../queue/postfix-for-tests.ts";
 import { submission, testQueue, until } from "../queue/queue-for-tests.ts";
 import { createTlsDemand } from "../queue/tls-demand.ts";
 import { testAuthority } from "../tls/authority-for-tests.ts";
@@ -84,7 +84,7 @@ test("mail goes where the TLSA records say, and waits where they are not kept (R
 }, async (t) => {
   if (!needs(t, "knotd", "kdig", "unbound", "dig")) return;
   const chain = { key: certificate.key, cert: certificate.cert + authority.pem };
-  const [unbound, port] = await Promise.all([
+  const [unbound, { port }] = await Promise.all([
     signedInternet(t),
     startPostfix(t, { certificate: chain, domains: DOMAINS }),
   ]);

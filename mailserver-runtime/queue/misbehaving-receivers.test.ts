@@ -1,19 +1,11 @@
 /** Postfix' smtp-sink as a receiver that refuses, breaks off or dawdles at each stage of a transaction. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
+import { freePort } from "../../test/support/loopback.ts";
 import { needs } from "../../test/support/tools.ts";
 import { submission, testQueue, until } from "./queue-for-tests.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 /** Resolves when it listens; with "-q connect" and the like it says nothing, so that a connection has to do. */
 async function sink(context: TestContext, ...options: string[]): Promise<number> {

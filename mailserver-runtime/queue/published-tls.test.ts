@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
 import { needs } from "../../test/support/tools.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { startKnot } from "../dns/test-support.ts";
@@ -15,7 +16,6 @@ import { testAuthority } from "../tls/authority-for-tests.ts";
 import { opportunisticDemand, type TlsDemand } from "./client/tls-policy.ts";
 import type { TlsAttempt } from "./delivery.ts";
 import { explainTls } from "./explain-tls.ts";
-import { skipWithoutPostfix, startPostfix } from "./postfix-for-tests.ts";
 import type { Envelope } from "./queue.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { type Script, scriptedServer } from "./scripted-server.ts";
@@ -47,7 +47,7 @@ test("an MTA-STS policy is kept: enforced, or only reported in mode testing (RFC
     ),
   ].join("");
   const certificate = await authority.issue(["mx.good.sts.test"]);
-  const [knot, port, web, directory] = await Promise.all([
+  const [knot, { port }, web, directory] = await Promise.all([
     startKnot(t, { "sts.test": { text: zone, lines: [] } }),
     startPostfix(t, { certificate, domains: names }),
     policyHost(t, await authority.issue(names.map((name) => `mta-sts.${name}`)), ""),

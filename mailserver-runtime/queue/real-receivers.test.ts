@@ -2,22 +2,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { test } from "node:test";
+import { answers, freePort } from "../../test/support/loopback.ts";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
+import { installed, skipWithout } from "../../test/support/tools.ts";
 import { memoryContent } from "../message/content.ts";
 import { opportunisticDemand } from "./client/tls-policy.ts";
-import {
-  answers,
-  freePort,
-  has,
-  skipWithout,
-  skipWithoutPostfix,
-  startPostfix,
-} from "./postfix-for-tests.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 
 const isRoot = process.getuid?.() === 0;
 
 test("smtp-sink counts every message once", {
-  skip: skipWithout(has("smtp-sink"), "smtp-sink is not installed"),
+  skip: skipWithout(installed("smtp-sink"), "smtp-sink is not installed"),
 }, async (context) => {
   const port = await freePort();
   const user = isRoot ? ["-u", "nobody"] : [];
@@ -43,7 +38,7 @@ test("smtp-sink counts every message once", {
 test("Postfix takes a message over TLS with all its parameters, and its refusals come back as reports", {
   skip: skipWithoutPostfix,
 }, async (context) => {
-  const port = await startPostfix(context);
+  const { port } = await startPostfix(context);
   const { queue, reports, clock } = await testQueue(context, port, {
     timeouts: undefined,
     tlsDemand: async () => ({ ...opportunisticDemand, policy: { level: "encrypt" } }),

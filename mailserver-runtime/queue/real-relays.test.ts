@@ -2,16 +2,18 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { freePort } from "../../test/support/loopback.ts";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
+import { installed, skipWithout } from "../../test/support/tools.ts";
 import { parseRelayHost } from "../config/dms/relays.ts";
 import type { Snapshot, StackRelay } from "../config/snapshot.ts";
 import { testCertificate } from "../net/test-certificate.ts";
 import { snapshotOf } from "../routing/snapshot-for-tests.ts";
 import { relaysOf } from "./declared-relays.ts";
-import { freePort, has, skipWithout, skipWithoutPostfix, startPostfix } from "./postfix-for-tests.ts";
 import { envelope, submission, testQueue, until } from "./queue-for-tests.ts";
 import { zoneResolver } from "./zone-resolver.ts";
 
@@ -70,13 +72,9 @@ async function startRelay(t: TestContext): Promise<RelayUnderTest> {
   const socket = await startDovecotAuth(t, { ann: "ann-secret", green: "green-secret" });
   const certificate = testCertificate("relay.test");
   const implicit = await freePort();
-  const maillog = join(mkdtempSync(join(tmpdir(), "mailkeep-maillog-")), "maillog");
-  chmodSync(join(maillog, ".."), 0o777);
-  t.after(() => rmSync(join(maillog, ".."), { recursive: true, force: true }));
-  const startTls = await startPostfix(t, {
+  const { port: startTls, log } = await startPostfix(t, {
     certificate,
     parameters: {
-      maillog_file: maillog,
       default_transport: "discard",
       smtpd_sasl_auth_enable: "yes",
       smtpd_sasl_type: "dovecot",
@@ -90,7 +88,7 @@ async function startRelay(t: TestContext): Promise<RelayUnderTest> {
     startTls,
     implicit,
     certificate: certificate.cert,
-    log: () => (existsSync(maillog) ? readFileSync(maillog, "utf8") : ""),
+    log,
   };
 }
 
@@ -125,7 +123,7 @@ function declared({ startTls, implicit }: RelayUnderTest, password: string): Sna
   };
 }
 
-const skip = skipWithoutPostfix || skipWithout(has("dovecot"), "Dovecot is not installed");
+const skip = skipWithoutPostfix || skipWithout(installed("dovecot"), "Dovecot is not installed");
 
 test("Postfix relays for each sender by its own login, over STARTTLS at one port and implicit TLS at the other", {
   skip,

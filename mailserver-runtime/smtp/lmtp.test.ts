@@ -1,9 +1,9 @@
 /** LMTP (RFC 2033) over TCP and a socket file, with Postfix and swaks as the clients it is for. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
 import { needs, run } from "../../test/support/tools.ts";
 import { StoreError } from "../store/mail-store.ts";
-import { startSendingPostfix } from "./postfix-for-tests.ts";
 import { Dialogue, type FixtureOptions, smtpServer } from "./testing.ts";
 
 const unavailable = new StoreError("unavailable", "the mail volume is not mounted");
@@ -129,11 +129,14 @@ test("swaks delivers over a socket file", async (t) => {
   assert.match(server.stored[0]!.prefix, /\r\nReceived: from front\.test \(local\)\r\n\tby .* with LMTP\r/);
 });
 
-test("Postfix delivers through lmtp:unix: and keeps only what was refused for now", async (t) => {
+test("Postfix delivers through lmtp:unix: and keeps only what was refused for now", {
+  skip: skipWithoutPostfix,
+}, async (t) => {
   const server = await smtpServer(t, { mode: "lmtp", onSocketFile: true });
   server.failures.set("bob@example.org", overQuota);
-  const postfix = startSendingPostfix(t, { default_transport: `lmtp:unix:${server.socketFile}` });
-  if (postfix === undefined) return;
+  const postfix = await startPostfix(t, {
+    parameters: { default_transport: `lmtp:unix:${server.socketFile}` },
+  });
   const body = "a line\n.\n..two dots\n";
   postfix.send(
     "x@y.test",

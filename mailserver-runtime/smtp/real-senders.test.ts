@@ -3,21 +3,24 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
 import { needs, run } from "../../test/support/tools.ts";
 import type { QueueSubmission } from "../queue/queue.ts";
 import { prepareExim } from "./exim-for-tests.ts";
-import { startSendingPostfix } from "./postfix-for-tests.ts";
 import { type FixtureOptions, smtpServer } from "./testing.ts";
 
-test("Postfix sends over TLS, pipelined, with 8-bit and UTF-8, and asks for success reports", async (t) => {
+test("Postfix sends over TLS, pipelined, with 8-bit and UTF-8, and asks for success reports", {
+  skip: skipWithoutPostfix,
+}, async (t) => {
   const told: QueueSubmission[] = [];
   const server = await smtpServer(t, { reenter: async (report) => told.push(report) });
-  const postfix = startSendingPostfix(t, {
-    relayhost: `[127.0.0.1]:${server.port}`,
-    smtp_tls_security_level: "encrypt",
-    smtputf8_enable: "yes",
+  const postfix = await startPostfix(t, {
+    parameters: {
+      relayhost: `[127.0.0.1]:${server.port}`,
+      smtp_tls_security_level: "encrypt",
+      smtputf8_enable: "yes",
+    },
   });
-  if (postfix === undefined) return;
   const body = `.\n..\nümlaut\n${"long ".repeat(180)}\n${".x\n".repeat(500)}`;
   postfix.send("x@y.test", ["ann@example.org", "nobody@example.org"], `Subject: from Postfix\n\n${body}`, [
     ...["-N", "success,failure", "-V", "envelope7"],
