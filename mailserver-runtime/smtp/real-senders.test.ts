@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { startExim } from "../../test/support/exim.ts";
 import { skipWithoutPostfix, startPostfix } from "../../test/support/postfix.ts";
 import { needs, run } from "../../test/support/tools.ts";
 import type { QueueSubmission } from "../queue/queue.ts";
-import { prepareExim } from "./exim-for-tests.ts";
 import { type FixtureOptions, smtpServer } from "./testing.ts";
 
 test("Postfix sends over TLS, pipelined, with 8-bit and UTF-8, and asks for success reports", {
@@ -44,7 +44,7 @@ test("Postfix sends over TLS, pipelined, with 8-bit and UTF-8, and asks for succ
 
 test("Exim sends over TLS and by BDAT, and hears each recipient's answer", async (t) => {
   const server = await smtpServer(t);
-  const exim = await prepareExim(t, server.port);
+  const exim = await startExim(t, { smarthost: server.port });
   if (exim === undefined) return;
   const body = `.\n..\nümlaut\n${".x\n".repeat(20_000)}`;
   const { code, stderr } = await exim.send(
