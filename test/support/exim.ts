@@ -89,7 +89,7 @@ async function listen(
   { address, port }: NonNullable<EximOptions["receives"]>,
 ): Promise<void> {
   // A process group of its own, so that the deliveries it starts end with it.
-  const child: ChildProcess = spawn("unshare", [...inNamespace, "-bdf", "-oX", `${address}.${port}`], {
+  const child: ChildProcess = spawn("unshare", [...inNamespace, "-bdf"], {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
   });
@@ -122,8 +122,9 @@ tls_advertise_hosts = *
 tls_certificate = ${directory}/cert
 tls_privatekey = ${directory}/key
 auth_advertise_hosts =
+local_interfaces = ${receives?.address ?? ""}
+daemon_smtp_ports = ${receives?.port ?? smarthost}
 acl_smtp_rcpt = recipient
-acl_smtp_data =
 begin acl
 recipient:
   accept hosts = 127.0.0.1

@@ -88,7 +88,8 @@ export async function startPostfix(t: TestContext, options: PostfixOptions = {})
     data_directory: at("data"),
     maillog_file: at("maillog"),
     maillog_file_prefixes: tmpdir(),
-    inet_interfaces: address,
+    // Postfix knows the loopback network by its one interface; the listener names its address itself.
+    inet_interfaces: "127.0.0.1",
     inet_protocols: "ipv4",
     myhostname: "mx.test",
     mydestination: "",
@@ -109,8 +110,17 @@ export async function startPostfix(t: TestContext, options: PostfixOptions = {})
   writeFileSync(at("config/main.cf"), lines(Object.entries(settings).map((entry) => entry.join(" = "))));
   const listener = `${address}:${port} inet n - n - - smtpd`;
   writeFileSync(at("config/master.cf"), lines([listener, ...SERVICES, ...(options.services ?? [])]));
+  const log = (): string => {
+    try {
+      return readFileSync(at("maillog"), "utf8");
+    } catch {
+      return "";
+    }
+  };
   const postfix = (command: string): void => {
-    execFileSync("postfix", ["-c", at("config"), command], { stdio: "ignore", timeout: 30_000 });
+    const args = ["-c", at("config"), command];
+    const { status } = spawnSync("postfix", args, { stdio: "ignore", timeout: 30_000 });
+    if (status !== 0) throw new Error(`postfix ${command} ended with ${status}:\n${log()}`);
   };
   t.after(() => {
     try {
@@ -120,13 +130,6 @@ export async function startPostfix(t: TestContext, options: PostfixOptions = {})
     }
   });
   postfix("start");
-  const log = (): string => {
-    try {
-      return readFileSync(at("maillog"), "utf8");
-    } catch {
-      return "";
-    }
-  };
   for (let tries = 0; !(await answers(port, address)); tries++) {
     if (tries === 1000) throw new Error(`Postfix does not greet:\n${log()}`);
     await sleep(10);
