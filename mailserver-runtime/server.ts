@@ -21,6 +21,7 @@ import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
+import { openOwnStore } from "./open-store.ts";
 import { Ports } from "./ports.ts";
 import { quarantineOperator } from "./quarantine/operator.ts";
 import { declaredRelays, overflowRelay } from "./queue/declared-relays.ts";
@@ -34,7 +35,6 @@ import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
-import { openMaildirStore } from "./store/maildir/store.ts";
 import { openFront } from "./workers/front.ts";
 import { takeLease } from "./workers/lease.ts";
 
@@ -86,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       (await startNameServer({ ...authoritative, zoneDirectory: `${directories.config}/zones`, log }));
     closers.push(() => nameServer?.close());
 
-    const ownStore = await openMaildirStore({ directories, log });
+    const ownStore = await openOwnStore(foundation);
     closers.push(() => ownStore.close());
     const mailLease = await takeLease({ directory: directories.mail, name: ".mailkeep-lease", log, onLost });
     closers.push(() => mailLease.release());

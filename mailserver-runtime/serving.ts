@@ -6,6 +6,7 @@
  */
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
+import { accountQuota } from "./config/account-quota.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
 import { createInboundFilter } from "./filter/inbound-filter.ts";
@@ -150,8 +151,8 @@ export async function openServing(
     startTls: offersTls,
     limits: { message: settings().message.sizeLimit },
     spool,
-    quota: (account) => ({
-      bytes: snapshot().account(account)?.quotaBytes || settings().mailbox.sizeLimit,
+    ...(settings().mailbox.quotas && {
+      quota: (account: string) => ({ bytes: accountQuota(snapshot(), account) }),
     }),
     isActive: (account) => snapshot().account(account)?.enabled === true,
     offend,

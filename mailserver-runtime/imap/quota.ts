@@ -4,14 +4,10 @@
  * The store counts and the caller's configuration limits; here both meet. A move within the account adds
  * nothing, so it is never refused: who is over quota must be able to move mail to Trash.
  */
+import { StoreError } from "../store/mail-store.ts";
+import type { QuotaLimits } from "../store/quota.ts";
 import { type Completion, no } from "./commands/command.ts";
 import type { Session } from "./session.ts";
-
-/** What an account may hold; 0 or absent is no limit. */
-export interface Quota {
-  readonly bytes: number;
-  readonly messages?: number;
-}
 
 /** The name Dovecot gives it, which clients show. */
 export const QUOTA_ROOT = "User quota";
@@ -43,6 +39,27 @@ export async function resources(session: Session): Promise<readonly Resource[]> 
   return found;
 }
 
+/**
+ * Stores what `act` stores while room is kept for it, so that sessions at work side by side do not exceed the limit
+ * together. Throws StoreError, "over-quota" among others.
+ */
+export async function withRoom<T>(
+  session: Session,
+  mailbox: string,
+  growth: { readonly bytes: number; readonly messages: number },
+  act: () => Promise<T>,
+): Promise<T> {
+  const { store, quota } = session.dependencies;
+  if (!quota) return act();
+  const { account, name } = await session.mail.placeOf(mailbox);
+  const kept = await store.reserve({ account, mailbox: name, ...growth, limits: quota(account) });
+  try {
+    return await act();
+  } finally {
+    kept.settle();
+  }
+}
+
 /** Why so much more does not fit into a mailbox (RFC 9208 §4.3.1), or undefined where it does. Throws StoreError. */
 export async function overQuota(
   session: Session,
@@ -50,20 +67,15 @@ export async function overQuota(
   { bytes, messages }: { readonly bytes: number; readonly messages: number },
 ): Promise<Completion | undefined> {
   if (!session.dependencies.quota) return undefined;
-  const account = await session.mail.ownerOf(mailbox);
-  const limit = limitsOf(session, account);
-  const maxMessages = limit.messages ?? 0;
-  if (limit.bytes <= 0 && maxMessages <= 0) return undefined;
-  const used = await session.dependencies.store.usage(account);
-  if (limit.bytes > 0 && used.bytes + bytes > limit.bytes) {
-    return no(`The account is full: ${used.bytes} of ${limit.bytes} bytes are used.`, "OVERQUOTA");
+  try {
+    await withRoom(session, mailbox, { bytes, messages }, async () => undefined);
+    return undefined;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "over-quota") return no(error.message, "OVERQUOTA");
+    throw error;
   }
-  if (maxMessages > 0 && used.messages + messages > maxMessages) {
-    return no(`The account is full: it has ${used.messages} of ${maxMessages} messages.`, "OVERQUOTA");
-  }
-  return undefined;
 }
 
-function limitsOf(session: Session, account: string): Quota {
+function limitsOf(session: Session, account: string): QuotaLimits {
   return session.dependencies.quota?.(account) ?? { bytes: 0 };
 }

@@ -11,6 +11,7 @@ import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { AccountStore, MailStore } from "../store/mail-store.ts";
+import type { QuotaLimits } from "../store/quota.ts";
 import { UserMailboxes } from "./access/user-mailboxes.ts";
 import type { CompressedConnection } from "./compressed-connection.ts";
 import type { Cursor } from "./grammar/cursor.ts";
@@ -18,7 +19,6 @@ import { decodeMailboxName, encodeMailboxName, MailboxNameError } from "./gramma
 import type { ImapLimits } from "./limits.ts";
 import type { Notifier } from "./notifier.ts";
 import { Output } from "./output.ts";
-import type { Quota } from "./quota.ts";
 import type { SearchContexts } from "./search/contexts.ts";
 import type { Selected } from "./selected.ts";
 
@@ -40,7 +40,7 @@ export interface ImapDependencies {
   /** Where large arriving messages wait for the store; without it they wait in memory. */
   readonly spool?: SpoolOptions;
   /** What an account may hold, asked anew each time; without it nothing is limited and QUOTA is not told. */
-  readonly quota?: (account: string) => Quota;
+  readonly quota?: (account: string) => QuotaLimits;
   /** Whether an account still has a user; one that was removed shares nothing. Default: all do. */
   readonly isActive?: (account: string) => boolean;
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */

@@ -1,4 +1,5 @@
 /** What reception and submission both ask about a message and its transaction. */
+import { accountQuota } from "../config/account-quota.ts";
 import { fieldValue, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
 import type { Envelope } from "../queue/queue.ts";
 import { type Reply, replies } from "./reply.ts";
@@ -17,8 +18,7 @@ export function headerRefusal(session: Session, headers: Headers): Reply | undef
 
 /** The account's quota in bytes as it was when the transaction began; 0 is none. */
 export function quotaOf(transaction: Transaction, account: string): number {
-  const { snapshot } = transaction;
-  return snapshot.account(account)?.quotaBytes || snapshot.settings.mailbox.sizeLimit;
+  return accountQuota(transaction.snapshot, account);
 }
 
 /** The with-clause of this session's Received fields. */

@@ -7,6 +7,7 @@
  * resolved loses nothing of it.
  */
 import type { MessageContent } from "../message/content.ts";
+import type { Growth, Reservation } from "./quota.ts";
 
 /** Why the store refused. `code` is a closed list; `message` names the place and the way out. */
 export class StoreError extends Error {
@@ -45,6 +46,11 @@ export interface MailStore {
   sharedWith(address: string): Promise<readonly string[]>;
   /** Octets and messages counted against the quota, from memory: the answer at RCPT. */
   usage(address: string): Promise<{ bytes: number; messages: number }>;
+  /**
+   * Keeps room for what is about to be stored; to be settled when it is, or is not. Throws StoreError "over-quota" where
+   * there is none, with what others are storing at this moment counted in.
+   */
+  reserve(growth: Growth): Promise<Reservation>;
   /** Drops what memory holds of an account whose mail an administrator has removed; who still reads it gets "nonexistent". */
   forget(address: string): Promise<void>;
   close(): Promise<void>;
@@ -63,7 +69,7 @@ export interface DeliveryRecipient {
   /** Mailbox name in UTF-8, "INBOX" by default; made when it is missing. */
   readonly mailbox: string;
   readonly flags?: readonly string[];
-  /** Quota of the account in bytes, 0 for none; checked again at the moment of storing. */
+  /** Quota of the account in bytes, 0 for none; room is reserved before the message is written. */
   readonly quotaBytes?: number;
 }
 export type DeliveryOutcome =

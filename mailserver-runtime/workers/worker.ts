@@ -10,11 +10,11 @@ import { openFoundation } from "../foundation.ts";
 import type { OpenLog } from "../net/pino-log.ts";
 import { serveSocket } from "../net/serve-socket.ts";
 import type { SocketConnection } from "../net/socket-connection.ts";
+import { openOwnStore } from "../open-store.ts";
 import { openSpoolWriter } from "../queue/spool-writer.ts";
 import { createReentry } from "../reentry.ts";
 import { openServing, type SharedDuties } from "../serving.ts";
 import { joinIncarnation } from "../store/maildir/file-name.ts";
-import { openMaildirStore } from "../store/maildir/store.ts";
 import { FRONT } from "./calls.ts";
 import type { FromWorker, ToWorker } from "./lifecycle.ts";
 import { SAMPLE_MS } from "./load-policy.ts";
@@ -46,7 +46,7 @@ export async function startWorker(
   });
   const { log, output, configuration, tls, resolver } = foundation;
   syncFailures.tellTo(log);
-  const local = await openMaildirStore({ directories, log });
+  const local = await openOwnStore(foundation);
   const member = await Member.open({
     self: number,
     directories,

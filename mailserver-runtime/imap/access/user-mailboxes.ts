@@ -146,7 +146,12 @@ export class UserMailboxes implements AccountStore {
   }
   /** Whose quota counts what is put there. */
   async ownerOf(name: string): Promise<string> {
-    return (await this.#place(name)).account.address;
+    return (await this.placeOf(name)).account;
+  }
+  /** The account of a mailbox, and the mailbox's name in it. */
+  async placeOf(name: string): Promise<{ readonly account: string; readonly name: string }> {
+    const { account, mailbox } = await this.#place(name);
+    return { account: account.address, name: mailbox };
   }
 
   async acl(name: string): Promise<Acl> {

@@ -5,7 +5,7 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { parseDateTime } from "../grammar/dates.ts";
 import { parseFlagList } from "../grammar/flags.ts";
 import { formatSet } from "../grammar/sequence-set.ts";
-import { overQuota } from "../quota.ts";
+import { overQuota, withRoom } from "../quota.ts";
 import { receiveMessage } from "../receive-message.ts";
 import type { Session } from "../session.ts";
 import { bad, type Completion, command, loggedIn, no, ok } from "./command.ts";
@@ -85,9 +85,8 @@ export const append = command({
         if (!session.wire.literal && !options.parts)
           return bad("APPEND: expected a literal with the message.");
       }
-      const full = await overQuota(session, name, { bytes, messages: messages.length });
-      if (full) return full;
-      return await store(session, name, messages);
+      const growth = { bytes, messages: messages.length };
+      return await withRoom(session, name, growth, () => store(session, name, messages));
     } finally {
       for (const { content } of messages) await content.dispose();
     }

@@ -2,7 +2,7 @@ import { type CopyResult, type MailboxView, positionOf, StoreError } from "../..
 import type { Cursor } from "../grammar/cursor.ts";
 import { formatSet, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
 import { withProgress } from "../progress.ts";
-import { overQuota } from "../quota.ts";
+import { withRoom } from "../quota.ts";
 import type { Session } from "../session.ts";
 import { updateStyle } from "../update-style.ts";
 import { type Command, type Completion, command, no, ok } from "./command.ts";
@@ -26,7 +26,7 @@ async function transfer(
   session: Session,
   { set, target }: CopyArguments,
   byUid: boolean,
-  act: (uids: number[], target: string) => Promise<CopyResult | Completion>,
+  act: (uids: number[], target: string) => Promise<CopyResult>,
 ): Promise<CopyResult | Completion | undefined> {
   const { box } = session;
   const uids = box.uidsOf(box.resolve(set, byUid, session.saved));
@@ -61,8 +61,7 @@ const copyRow = (name: string, byUid: boolean): Command =>
       const { box } = session;
       const copyAll = async (uids: number[], target: string) => {
         const growth = { bytes: totalSize(box.known, uids), messages: uids.length };
-        const full = await overQuota(session, target, growth);
-        return full ?? session.mail.copy(box.mailbox, uids, target);
+        return withRoom(session, target, growth, () => session.mail.copy(box.mailbox, uids, target));
       };
       const result = await withProgress(session, () => transfer(session, args, byUid, copyAll));
       if (result === undefined) return ok("Nothing to copy.");
@@ -86,8 +85,8 @@ const moveRow = (name: string, byUid: boolean): Command =>
         const staysWithOwner = (await mail.ownerOf(target)) === (await mail.ownerOf(box.mailbox.name));
         // Who is over quota must be able to move mail to Trash.
         const growth = { bytes: totalSize(box.known, uids), messages: uids.length };
-        const full = staysWithOwner ? undefined : await overQuota(session, target, growth);
-        return full ?? mail.move(box.mailbox, uids, target);
+        const moveNow = () => mail.move(box.mailbox, uids, target);
+        return staysWithOwner ? moveNow() : withRoom(session, target, growth, moveNow);
       };
       const result = await withProgress(session, () => transfer(session, args, byUid, moveAll));
       if (result === undefined) return ok("Nothing to move.");

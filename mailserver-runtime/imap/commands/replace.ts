@@ -1,7 +1,7 @@
 import { positionOf } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
-import { overQuota } from "../quota.ts";
+import { overQuota, withRoom } from "../quota.ts";
 import { receiveMessage } from "../receive-message.ts";
 import type { Session } from "../session.ts";
 import { afterMessage, type MessageOptions, parseMessageOptions, whyNot } from "./append.ts";
@@ -46,7 +46,10 @@ async function run(session: Session, args: ReplaceArguments, byUid: boolean): Pr
     const target = await session.mail.open(args.name);
     try {
       const { flags, internalDate } = args.options;
-      const stored = await target.append({ content: received.content, flags, internalDate });
+      const growing = { bytes: Math.max(0, growth), messages: 0 };
+      const stored = await withRoom(session, args.name, growing, () =>
+        target.append({ content: received.content, flags, internalDate }),
+      );
       out.text(`* OK [APPENDUID ${target.uidValidity} ${stored.uid}] Stored.\r\n`);
     } finally {
       target.release();

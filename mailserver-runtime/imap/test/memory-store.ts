@@ -1,4 +1,5 @@
 /** A MailStore in memory, for tests and measurements of the protocol alone. One account, any address. */
+
 import { type MessageContent, memoryContent } from "../../message/content.ts";
 import { headerEnd } from "../../message/mime/fields.ts";
 import {
@@ -20,6 +21,7 @@ import {
   positionOf,
   StoreError,
 } from "../../store/mail-store.ts";
+import type { Growth, Reservation } from "../../store/quota.ts";
 
 interface Message {
   uid: number;
@@ -450,6 +452,16 @@ export class MemoryStore implements MailStore {
 
   async usage(address: string): Promise<{ bytes: number; messages: number }> {
     return this.get(address).usage;
+  }
+
+  async reserve({ account, bytes, messages, limits }: Growth): Promise<Reservation> {
+    const used = this.get(account).usage;
+    const { messages: most = 0 } = limits;
+    const isFull =
+      (limits.bytes > 0 && used.bytes + bytes > limits.bytes) ||
+      (most > 0 && used.messages + messages > most);
+    if (isFull) throw new StoreError("over-quota", "The account is full.");
+    return { settle: () => undefined };
   }
 
   async forget(address: string): Promise<void> {

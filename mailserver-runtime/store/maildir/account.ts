@@ -16,8 +16,10 @@ import {
   type MailboxStatus,
   StoreError,
 } from "../mail-store.ts";
+import { type Growth, type Reservation, TRASH_ALLOWANCE } from "../quota.ts";
 import { changeAcl, inheritAcl, readAcl } from "./acl-file.ts";
 import { countFlags } from "./columns.ts";
+import type { DomainUsage } from "./domain-usage.ts";
 import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
@@ -48,6 +50,9 @@ export interface AccountContext {
   /** What memory holds of the mailboxes' digests. */
   readonly digestCache: SegmentCache;
   readonly sharing: SharingIndex;
+  readonly domains: DomainUsage;
+  /** Told of every change of what the account uses. */
+  usageChanged(account: string, before: Usage, after: Usage): void;
 }
 
 export class MaildirAccount implements AccountStore {
@@ -64,7 +69,7 @@ export class MaildirAccount implements AccountStore {
   /** Folders known to be there, by name on disk. */
   readonly #existing = new Set<string>();
   readonly #mailboxes: OpenMailboxes;
-  readonly #usage = new AccountUsage();
+  readonly #usage: AccountUsage;
   readonly #listeners = new Set<(change: AccountChange) => void>();
   #isSharingNoted = false;
 
@@ -73,6 +78,7 @@ export class MaildirAccount implements AccountStore {
     this.directory = directory;
     this.#context = context;
     this.#log = context.log.child({ account: address });
+    this.#usage = new AccountUsage((before, after) => context.usageChanged(address, before, after));
     this.#mailboxes = new OpenMailboxes((disk) => this.#mailbox(disk), context.resting);
   }
 
@@ -175,9 +181,13 @@ export class MaildirAccount implements AccountStore {
       this.#changed({ kind: "status", mailbox: clientName(disk, this.separator)! });
       return;
     }
-    mailbox.arrived(file, facts).catch((error) => {
-      this.#log.warn({ err: error, file }, "a delivered message is shown at the next look at its mailbox");
-    });
+    const kept = this.#usage.reserve(facts.size, 1);
+    mailbox
+      .arrived(file, facts)
+      .catch((error) => {
+        this.#log.warn({ err: error, file }, "a delivered message is shown at the next look at its mailbox");
+      })
+      .finally(() => kept.settle());
   }
 
   list(): Promise<readonly MailboxEntry[]> {
@@ -454,6 +464,40 @@ export class MaildirAccount implements AccountStore {
     return this.#usage.get(() => ["", ...this.#diskFolders()].map((disk) => this.#path(disk)));
   }
 
+  get reserved(): Usage {
+    return this.#usage.reserved;
+  }
+
+  /** See MailStore.reserve. Free of cost where nothing limits the account. */
+  async room(growth: Omit<Growth, "account">): Promise<Reservation> {
+    const { limits } = growth;
+    const { domains } = this.#context;
+    if (limits.bytes <= 0 && (limits.messages ?? 0) <= 0 && !domains.limits(this.address)) return UNLIMITED;
+    return domains.within({ ...growth, account: this.address }, async () => {
+      const asked = await this.usage();
+      // As it is now: what was counted when the answer began its way here may have grown since.
+      const used = this.#usage.counted ?? asked;
+      const { bytes, messages } = growth;
+      const taken = used.bytes + this.reserved.bytes;
+      const fits = (limit: number) => limit <= 0 || taken + bytes <= limit;
+      if (
+        bytes > 0 &&
+        !fits(limits.bytes) &&
+        !(this.#isTrash(growth.mailbox) && fits(limits.bytes + TRASH_ALLOWANCE))
+      )
+        throw full(`The mailbox of ${this.address} is full: ${taken} of ${limits.bytes} bytes are used.`);
+      const { messages: most = 0 } = limits;
+      const there = used.messages + this.reserved.messages;
+      if (messages > 0 && most > 0 && there + messages > most)
+        throw full(`The mailbox of ${this.address} is full: it has ${there} of ${most} messages.`);
+      return this.#usage.reserve(bytes, messages);
+    });
+  }
+  #isTrash(mailbox: string): boolean {
+    const uses = readSpecialUse(this.directory, this.#context.specialFolders);
+    return uses.get(diskName(mailbox, this.separator).slice(1)) === "\\Trash";
+  }
+
   // ---- ending
 
   release(): void {
@@ -466,6 +510,11 @@ export class MaildirAccount implements AccountStore {
   }
 }
 
+const UNLIMITED: Reservation = { settle: () => undefined };
+
+function full(message: string): StoreError {
+  return new StoreError("over-quota", message);
+}
 function nonexistent(name: string): StoreError {
   return new StoreError("nonexistent", `There is no mailbox ${name}.`);
 }

@@ -5,7 +5,7 @@
  * How a copy is written for an account and put in place there is its `Destination`'s matter: the account may be
  * this process's own (local-destination.ts) or another's (owned-store.ts).
  */
-import { type Delivery, type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../mail-store.ts";
+import type { Delivery, DeliveryOutcome, DeliveryRecipient } from "../mail-store.ts";
 import { storeError } from "./durable.ts";
 import type { WrittenMessage } from "./message-writer.ts";
 
@@ -95,13 +95,4 @@ async function deliverToOne(
 function notStored(recipient: DeliveryRecipient, error: unknown): DeliveryOutcome {
   const reason = storeError(error, `Delivering to ${recipient.account}`);
   return { account: recipient.account, stored: false, error: reason };
-}
-
-/** Throws "over-quota" where a message of `bytes` does not fit any more. */
-export function checkRoom(account: string, used: number, quota: number, bytes: number): void {
-  if (used + bytes <= quota) return;
-  throw new StoreError(
-    "over-quota",
-    `The mailbox of ${account} is full: ${used} of ${quota} bytes are used.`,
-  );
 }

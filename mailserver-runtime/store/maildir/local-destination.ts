@@ -1,30 +1,37 @@
 /** Delivery into an account of this process: the copy is written into the folder's own `tmp` and renamed or linked. */
 import { linkSync, renameSync } from "node:fs";
 import type { Delivery, DeliveryRecipient, StoreError } from "../mail-store.ts";
+import type { Reservation } from "../quota.ts";
 import type { MaildirAccount } from "./account.ts";
 import { placeFor } from "./arrivals.ts";
-import { checkRoom, type Destination, type PutBy } from "./delivery.ts";
+import type { Destination, PutBy } from "./delivery.ts";
 import { errorCode, syncDirectory } from "./durable.ts";
 import { systemBits } from "./flag-changes.ts";
 import { copyMessage, removeQuietly, type WrittenMessage, writeMessage } from "./message-writer.ts";
 
-/** The place of a recipient in an account that the caller holds. Throws StoreError, "over-quota" among others. */
+/**
+ * The place of a recipient in an account that the caller holds; `reserved` is given what the caller settles where nothing
+ * is put there in the end. Throws StoreError, "over-quota" among others.
+ */
 export async function localDestination(
   delivery: Delivery,
   recipient: DeliveryRecipient,
   account: MaildirAccount,
+  reserved: (kept: Reservation) => void,
 ): Promise<Destination> {
-  const quota = recipient.quotaBytes ?? 0;
-  if (quota > 0) {
-    const { bytes } = await account.usage();
-    checkRoom(recipient.account, bytes, quota, recipient.prefix.length + delivery.content.size);
-  }
+  const { mailbox, quotaBytes = 0 } = recipient;
+  const bytes = recipient.prefix.length + delivery.content.size;
+  const kept = await account.room({ mailbox, bytes, messages: 1, limits: { bytes: quotaBytes } });
+  reserved(kept);
   const { disk, directory } = await account.deliveryFolder(recipient.mailbox);
   const flags = systemBits(recipient.flags ?? []);
   return {
     recipient,
     write: (message) => writeCopy(message, { recipient, account, disk, directory }),
-    put: (written, by) => putInPlace(account, { disk, directory, flags, written, by }),
+    async put(written, by) {
+      await putInPlace(account, { disk, directory, flags, written, by });
+      kept.settle();
+    },
   };
 }
 

@@ -15,8 +15,9 @@ import {
   type MailStore,
   StoreError,
 } from "../mail-store.ts";
+import type { Growth, Reservation } from "../quota.ts";
 import type { MaildirAccount } from "./account.ts";
-import { checkRoom, type Destination, type PutBy } from "./delivery.ts";
+import type { Destination, PutBy } from "./delivery.ts";
 import { errorCode, syncDirectory } from "./durable.ts";
 import { systemBits } from "./flag-changes.ts";
 import { putInPlace } from "./local-destination.ts";
@@ -86,6 +87,16 @@ export class OwnedStore implements MailStore {
     return this.#owners.use(account, {
       here: () => this.#local.usage(account),
       there: (owner) => owner.usage(account),
+    });
+  }
+
+  /** Who adds to a mailbox, other than by a delivery, does so where the account is. */
+  reserve(growth: Growth): Promise<Reservation> {
+    return this.#owners.use(growth.account.toLowerCase(), {
+      here: () => this.#local.reserve(growth),
+      there: () => {
+        throw new StoreError("unavailable", `The mail of ${growth.account} is in use by another process.`);
+      },
     });
   }
 
@@ -165,11 +176,17 @@ export async function placeCopy(store: MaildirStore, copy: WrittenCopy): Promise
       await confirm(account, directory, written);
       return;
     }
-    if (copy.quotaBytes > 0) {
-      const { bytes } = await account.usage();
-      checkRoom(copy.account, bytes, copy.quotaBytes, written.size);
+    const kept = await account.room({
+      mailbox: copy.mailbox,
+      bytes: written.crlfSize,
+      messages: 1,
+      limits: { bytes: copy.quotaBytes },
+    });
+    try {
+      await putInPlace(account, { disk, directory, flags: systemBits(copy.flags), written, by: copy.by });
+    } finally {
+      kept.settle();
     }
-    await putInPlace(account, { disk, directory, flags: systemBits(copy.flags), written, by: copy.by });
   } finally {
     account.release();
   }

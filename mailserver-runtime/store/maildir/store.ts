@@ -24,13 +24,16 @@ import {
   StoreError,
   type StoreErrorCode,
 } from "../mail-store.ts";
+import type { Growth, Reservation } from "../quota.ts";
 import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
+import { DomainUsage } from "./domain-usage.ts";
 import { localDestination } from "./local-destination.ts";
 import { RestingMailboxes } from "./resting-mailboxes.ts";
 import { SegmentCache } from "./segment-cache.ts";
 import { SharingIndex } from "./sharing-index.ts";
 import { SPECIAL_FOLDERS } from "./special-use.ts";
+import type { Usage } from "./usage.ts";
 import { Volume } from "./volume.ts";
 
 export interface MaildirStoreOptions {
@@ -46,6 +49,10 @@ export interface MaildirStoreOptions {
   readonly keepBytes?: number;
   /** Bytes that the digests of all mailboxes together may take in memory; 48 MiB by default. */
   readonly digestBytes?: number;
+  /** Bytes that the accounts of a domain may use together, 0 for no ceiling. */
+  readonly domainCeiling?: (domain: string) => number;
+  /** Told of every change of what an account uses, once it was counted. */
+  readonly usageChanged?: (account: string, before: Usage, after: Usage) => void;
 }
 
 /** Opens the store. Throws StoreError "unavailable" when the mail volume is known but not there. */
@@ -57,7 +64,7 @@ export async function openMaildirStore(options: MaildirStoreOptions): Promise<Ma
 /** Accounts of which nothing is in use are forgotten above this number. */
 const MAX_ACCOUNTS = 20_000;
 
-export /** Failures that are the account's own, or have their own line in the log. */
+/** Failures that are the account's own, or have their own line in the log. */
 const UNREMARKABLE: ReadonlySet<StoreErrorCode> = new Set(["over-quota", "no-space"]);
 
 export class MaildirStore implements MailStore {
@@ -66,6 +73,7 @@ export class MaildirStore implements MailStore {
   readonly #resting: RestingMailboxes;
   readonly #sharing: SharingIndex;
   readonly #digestCache: SegmentCache;
+  readonly #domains: DomainUsage;
   /** The longest unused first. */
   readonly #accounts = new Map<string, Promise<MaildirAccount>>();
   #isClosed = false;
@@ -80,6 +88,13 @@ export class MaildirStore implements MailStore {
       log,
     );
     this.#digestCache = new SegmentCache(options.digestBytes ?? 48 * 1024 * 1024);
+    this.#domains = new DomainUsage({
+      directory: `${directories.state}/store/usage/${volume.id}`,
+      mail: directories.mail,
+      ceiling: options.domainCeiling ?? (() => 0),
+      inMemory: (domain) => this.#inMemory(domain),
+      log,
+    });
     this.#resting = new RestingMailboxes(options.keepMs ?? 300_000, options.keepBytes ?? 64 * 1024 * 1024);
   }
 
@@ -99,6 +114,11 @@ export class MaildirStore implements MailStore {
         specialFolders,
         sharing: this.#sharing,
         digestCache: this.#digestCache,
+        domains: this.#domains,
+        usageChanged: (account, before, after) => {
+          this.#domains.note(account, after);
+          this.#options.usageChanged?.(account, before, after);
+        },
         indexDirectory: `${directories.state}/store/index/${this.#volume.id}/${path}`,
       }).prepare();
       opening.catch(() => this.#accounts.delete(address));
@@ -109,6 +129,16 @@ export class MaildirStore implements MailStore {
     const account = await opening;
     account.holders++;
     return account;
+  }
+  /** By local part. */
+  async #inMemory(domain: string): Promise<ReadonlyMap<string, MaildirAccount>> {
+    const found = new Map<string, MaildirAccount>();
+    for (const [address, opening] of this.#accounts) {
+      if (!address.endsWith(`@${domain}`)) continue;
+      const account = await opening.catch(() => undefined);
+      if (account !== undefined) found.set(address.slice(0, -domain.length - 1), account);
+    }
+    return found;
   }
   /** Drops the longest unused account of which nothing is in use. */
   async #forgetOne(): Promise<void> {
@@ -161,6 +191,15 @@ export class MaildirStore implements MailStore {
     }
   }
 
+  async reserve(growth: Growth): Promise<Reservation> {
+    const account = await this.hold(growth.account);
+    try {
+      return await account.room(growth);
+    } finally {
+      account.release();
+    }
+  }
+
   deliver(delivery: Delivery): Promise<DeliveryOutcome[]> {
     return this.deliverBy(delivery, (_recipient, local) => local());
   }
@@ -171,10 +210,11 @@ export class MaildirStore implements MailStore {
     choose: (recipient: DeliveryRecipient, local: () => Promise<Destination>) => Promise<Destination>,
   ): Promise<DeliveryOutcome[]> {
     const held: MaildirAccount[] = [];
+    const reservations: Reservation[] = [];
     const local = async (recipient: DeliveryRecipient): Promise<Destination> => {
       const account = await this.hold(recipient.account);
       held.push(account);
-      return localDestination(delivery, recipient, account);
+      return localDestination(delivery, recipient, account, (kept) => reservations.push(kept));
     };
     try {
       const outcomes = await deliverToAll(delivery, (recipient) => choose(recipient, () => local(recipient)));
@@ -187,6 +227,7 @@ export class MaildirStore implements MailStore {
       }
       return outcomes;
     } finally {
+      for (const kept of reservations) kept.settle();
       for (const account of held) account.release();
     }
   }
@@ -197,6 +238,7 @@ export class MaildirStore implements MailStore {
       [...this.#accounts.values()].map(async (opening) => (await opening.catch(() => undefined))?.close()),
     );
     this.#accounts.clear();
+    this.#domains.flush();
   }
 }
 

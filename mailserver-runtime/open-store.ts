@@ -1,0 +1,21 @@
+/** Opens a process's own store by the configuration in force: ceilings of domains, and warnings of quotas. */
+import { domainCeiling } from "./config/account-quota.ts";
+import type { Foundation } from "./foundation.ts";
+import { createQuotaWarnings } from "./quota-warnings.ts";
+import { type MaildirStore, openMaildirStore } from "./store/maildir/store.ts";
+
+/** Throws StoreError "unavailable" when the mail volume is known but not there. */
+export async function openOwnStore({
+  directories,
+  log,
+  snapshot,
+}: Pick<Foundation, "directories" | "log" | "snapshot">): Promise<MaildirStore> {
+  const store: MaildirStore = await openMaildirStore({
+    directories,
+    log,
+    domainCeiling: (domain) => domainCeiling(snapshot(), domain),
+    // Whoever counts an account is its owner, so the warning is delivered here.
+    usageChanged: createQuotaWarnings({ snapshot, store: () => store, log }),
+  });
+  return store;
+}
