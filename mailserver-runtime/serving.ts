@@ -35,7 +35,7 @@ import type { CutOff, RelayedProtocol } from "./workers/session-relay.ts";
 /** What exists once in a server, as a session asks it. */
 export interface SharedDuties {
   readonly store: MailStore;
-  readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
+  readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   readonly authenticator: Authenticator;
   readonly offend: Offend;
   readonly limiter: Pick<SubmissionLimiter, "admit">;

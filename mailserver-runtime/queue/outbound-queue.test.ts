@@ -354,7 +354,7 @@ test("hold, release, list and remove do as they say, also after a restart", asyn
     ].sort(),
   );
   assert.equal(await queue.operator.retry({ ids: [id] }), 0, "what is held is not tried");
-  assert.equal(await queue.remove(other.id), true);
+  assert.equal(await queue.operator.remove({ ids: [other.id] }), 1);
   assert.equal(await queue.operator.release({ ids: [id] }), 1);
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, 1);

@@ -18,13 +18,13 @@ import { type Entry, MessageIndex } from "./message-index.ts";
 import { type MessageState, type RecipientState, replay } from "./message-state.ts";
 import { QueueOperator } from "./operator.ts";
 import type { QueueOptions } from "./options.ts";
-import type { OutboundQueue, QueueSubmission } from "./queue.ts";
+import type { OutboundQueue, Prepared, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
 import { Receivers } from "./receivers.ts";
 import { Rounds } from "./rounds.ts";
 import { type SendingOptions, sendOne } from "./sending.ts";
 import { SourceAddresses } from "./source-addresses.ts";
-import { QueueError, Spool } from "./spool.ts";
+import { QueueError, queuedFields, Spool } from "./spool.ts";
 import { WarmUp } from "./warm-up.ts";
 
 export type { LocalDelivery, QueueOptions } from "./options.ts";
@@ -51,6 +51,8 @@ export class RunningQueue implements OutboundQueue {
   readonly #sending: SendingOptions;
   readonly #stop = new AbortController();
   readonly #working = new Set<Promise<unknown>>();
+  /** End the wait for word about a prepared message. */
+  readonly #undecided = new Set<() => void>();
   readonly #counts = zeroCounts();
   #closing = false;
 
@@ -139,31 +141,38 @@ export class RunningQueue implements OutboundQueue {
   }
 
   async enqueue(submission: QueueSubmission): Promise<{ readonly id: string }> {
+    const prepared = await this.prepare(submission);
+    prepared.commit();
+    return prepared;
+  }
+
+  async prepare(submission: QueueSubmission): Promise<Prepared> {
     if (this.#closing) throw new QueueError("closed", "the queue is closing");
-    if (submission.envelope.recipients.length === 0)
-      throw new QueueError("no recipients", "a message without recipients cannot be queued");
     const begin = performance.now();
     const header = await this.#spool.write(submission, this.#clock());
     const ms = Math.round((performance.now() - begin) * 10) / 10;
-    const { envelope, contentSize, account, id } = header;
-    this.#counts.enqueued += 1;
-    this.#log.info(
-      {
-        event: "queued",
-        id,
-        cause: submission.cause,
-        from: envelope.from,
-        recipients: envelope.recipients.length,
-        size: contentSize,
-        account,
-        ms,
+    const { id } = header;
+    const decided = Promise.withResolvers<void>();
+    this.#undecided.add(decided.resolve);
+    this.#track(decided.promise.finally(() => this.#undecided.delete(decided.resolve)));
+    return {
+      id,
+      commit: () => {
+        decided.resolve();
+        this.#counts.enqueued += 1;
+        this.#log.info({ ...queuedFields(header, submission), ms }, "queued");
+        const state = replay(header, []);
+        const entry = this.#index.admit(state);
+        if (entry.dueAt <= this.#clock()) this.#index.keepFresh(entry, state, submission);
       },
-      "queued",
-    );
-    const state = replay(header, []);
-    const entry = this.#index.admit(state);
-    if (entry.dueAt <= this.#clock()) this.#index.keepFresh(entry, state, submission);
-    return { id };
+      withdraw: async () => {
+        try {
+          await this.#spool.remove(id).durable;
+        } finally {
+          decided.resolve();
+        }
+      },
+    };
   }
 
   /** Takes on a message that another process of this server has put into the spool; whether it is there. */
@@ -180,16 +189,14 @@ export class RunningQueue implements OutboundQueue {
     if (!(await this.take(id))) await this.#spool.abandon(id);
   }
 
-  /** Takes a message back that its client was refused after all. */
-  async remove(id: string): Promise<boolean> {
-    return (await this.operator.remove({ ids: [id] })) === 1;
-  }
-
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     this.#index.close();
     this.#lanes.close();
-    const patience = setTimeout(() => this.#stop.abort(), graceMs);
+    const patience = setTimeout(() => {
+      this.#stop.abort();
+      for (const end of this.#undecided) end();
+    }, graceMs);
     while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
     clearTimeout(patience);
     await this.#warmUp.close();

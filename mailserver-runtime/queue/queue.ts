@@ -1,6 +1,9 @@
 /**
  * The outbound queue's interface. What `enqueue` has resolved is on disk and will be delivered, or bounced to
  * its reverse-path, whatever happens to the process (RFC 5321 §4.2.5, §6.1).
+ *
+ * Who has to make other things durable beside it, and to refuse all where one of them fails, uses `prepare`: the message is
+ * on disk and nothing is sent, so it can still be taken back.
  */
 import type { MessageContent } from "../message/content.ts";
 
@@ -43,11 +46,22 @@ export interface QueueSubmission {
   /** The authenticated account that submitted it, for limits and `queue list`. */
   readonly account?: string;
 }
+/**
+ * A message on disk that waits for word, which must come. Where the process ends first it counts as committed: whoever
+ * submitted it had no answer, and its sender must expect both (RFC 5321 §6.1).
+ */
+export interface Prepared {
+  readonly id: string;
+  /** It goes its way, as after `enqueue`. */
+  commit(): void;
+  /** Takes it back: when it resolves, not even a power loss brings it again. Its sender is not told. @throws {QueueError} */
+  withdraw(): Promise<void>;
+}
 export interface OutboundQueue {
   /** Durable when it resolves. The id stands in the `250` and in every log line of the message. */
   enqueue(submission: QueueSubmission): Promise<{ readonly id: string }>;
-  /** Takes a message back that was queued a moment ago; false when it has gone. Its sender is not told. */
-  remove(id: string): Promise<boolean>;
+  /** Durable when it resolves, and not tried before its `commit`. */
+  prepare(submission: QueueSubmission): Promise<Prepared>;
   /** Takes no new work, waits for deliveries under way for at most `graceMs`, and leaves the rest on disk. */
   close(graceMs: number): Promise<void>;
 }

@@ -46,6 +46,15 @@ export class QueueError extends Error {
   }
 }
 
+/** What the log says of a message that is queued. */
+export function queuedFields(
+  { id, envelope, contentSize, account }: StoredHeader,
+  { cause }: QueueSubmission,
+): object {
+  const { from, recipients } = envelope;
+  return { event: "queued", id, cause, from, recipients: recipients.length, size: contentSize, account };
+}
+
 const CHUNK_BYTES = 64 * 1024;
 /** Read at once of a message's file: the header line, and most messages whole. */
 const FRONT_BYTES = 16 * 1024;
@@ -103,6 +112,8 @@ export class Spool {
   /** Writes a message. Durable when it resolves. @throws {QueueError} */
   async write(submission: QueueSubmission, queuedAt: number, id = newId(queuedAt)): Promise<StoredHeader> {
     const { prefix, content } = submission;
+    if (submission.envelope.recipients.length === 0)
+      throw new QueueError("no recipients", "a message without recipients cannot be queued");
     const scan = new ContentScan();
     scan.push(prefix);
     const { buffer } = content;

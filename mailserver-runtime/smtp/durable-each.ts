@@ -2,18 +2,22 @@
  * Makes one message durable for each recipient by itself, as LMTP lets a server answer (RFC 2033 §4.2): who
  * cannot have it now is told so alone, and the client keeps the message for them only.
  *
- * What leaves through the queue is queued first, then the store gets the local copies. A recipient is
+ * What leaves through the queue is prepared first, then the store gets the local copies. A recipient is
  * acknowledged when each of its copies is kept; where an alias has some of them stored and others not, those
- * others are queued, since the client would bring all of them again.
+ * others are queued, since the client would bring all of them again. Where they cannot be, nothing of that recipient's
+ * is sent: if some of it was to leave in an envelope with others', all that was prepared is withdrawn and nobody is
+ * acknowledged. Nothing in the queue is sent before all this is settled.
  */
+import type { Prepared, QueueSubmission } from "../queue/queue.ts";
 import type { StoreError } from "../store/mail-store.ts";
 import {
+  commit,
   type Durable,
   type DurableMessage,
   deliver,
-  enqueue,
   failureReply,
-  queueAgain,
+  prepare,
+  prepareAgain,
   queueFailure,
   tellDuplicate,
   withdraw,
@@ -26,7 +30,9 @@ export async function makeDurableForEach(
   message: DurableMessage,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Extract<Durable, { readonly ok: true }>> {
-  const further = await queueFurther(session, message);
+  const prepared: Prepared[] = [];
+  // What has an envelope of its own concerns every recipient.
+  const further = await prepareAll(session, message, message.further ?? [], prepared);
   if (further !== undefined)
     return {
       ok: true,
@@ -35,9 +41,10 @@ export async function makeDurableForEach(
       requeued: 0,
       refusals: recipients.map(() => further),
     };
-  const { queueId, failure } = await queueRemote(session, message);
-  const goesOn = (recipient: AcceptedRecipient) =>
-    failure === undefined || recipient.routes.every(({ kind }) => kind === "local");
+  const onward = message.queued.envelope.recipients.length > 0 ? [message.queued] : [];
+  const failure = await prepareAll(session, message, onward, prepared);
+  const queueId = onward.length > 0 && failure === undefined ? prepared.at(-1)?.id : undefined;
+  const goesOn = (recipient: AcceptedRecipient) => failure === undefined || !leaves(recipient);
   const wanted = new Set(recipients.filter(goesOn).flatMap(accountsOf));
   const copies = recipients.some(goesOn) ? (message.copies ?? []) : [];
   const local = [...message.local.filter(({ account }) => wanted.has(account)), ...copies];
@@ -62,19 +69,20 @@ export async function makeDurableForEach(
   if (lostCopies.length > 0)
     for (const [index, verdict] of verdicts.entries())
       if (verdict.refusal === undefined) verdicts[index] = { waitsForQueue: true };
-  const requeue = await requeued(session, message, again);
-  if (requeue !== undefined)
-    for (const [index, { waitsForQueue }] of verdicts.entries())
-      if (waitsForQueue)
-        for (const account of accountsOf(recipients[index]!))
-          if (stored.has(account)) tellDuplicate(session, message, account);
-  return {
-    ok: true,
-    queueId,
-    stored,
-    requeued: requeue === undefined ? again.size : 0,
-    refusals: verdicts.map(({ refusal, waitsForQueue }) => (waitsForQueue ? requeue : refusal)),
-  };
+  const requeue = await requeued(session, message, again, prepared);
+  const isTakenBack =
+    requeue !== undefined &&
+    recipients.some((recipient, index) => verdicts[index]?.waitsForQueue && leaves(recipient));
+  const refusals = verdicts.map(({ refusal, waitsForQueue }) =>
+    waitsForQueue || isTakenBack ? (refusal ?? requeue) : refusal,
+  );
+  if (refusals.includes(undefined)) commit(prepared);
+  else await withdraw(session, message, prepared);
+  for (const [index, refusal] of refusals.entries())
+    if (refusal !== undefined)
+      for (const account of accountsOf(recipients[index]!))
+        if (stored.has(account)) tellDuplicate(session, message, account);
+  return { ok: true, queueId, stored, requeued: requeue === undefined ? again.size : 0, refusals };
 }
 
 interface Verdict {
@@ -83,47 +91,47 @@ interface Verdict {
   readonly waitsForQueue?: true;
 }
 
-/** What has an envelope of its own concerns every recipient: why none can be acknowledged, if that is so. */
-async function queueFurther(session: Session, message: DurableMessage): Promise<Reply | undefined> {
-  const ids: string[] = [];
+/** Adds all of them to what is prepared, or none; why, then. */
+async function prepareAll(
+  session: Session,
+  message: DurableMessage,
+  submissions: readonly QueueSubmission[],
+  prepared: Prepared[],
+): Promise<Reply | undefined> {
+  const own: Prepared[] = [];
   try {
-    for (const submission of message.further ?? []) ids.push(await enqueue(session, message, submission));
+    for (const submission of submissions) own.push(await prepare(session, message, submission));
+    prepared.push(...own);
     return undefined;
   } catch (error) {
-    for (const id of ids) await withdraw(session, message, id);
+    await withdraw(session, message, own);
     return queueFailure(session, message, error);
   }
 }
 
-async function queueRemote(
-  session: Session,
-  message: DurableMessage,
-): Promise<{ readonly queueId?: string; readonly failure?: Reply }> {
-  if (message.queued.envelope.recipients.length === 0) return {};
-  try {
-    return { queueId: await enqueue(session, message, message.queued) };
-  } catch (error) {
-    return { failure: queueFailure(session, message, error) };
-  }
-}
-
-/** Why it could not be done; undefined when everything is in the queue. */
+/** The same for what the store could not keep. */
 async function requeued(
   session: Session,
   message: DurableMessage,
   accounts: ReadonlySet<string>,
+  prepared: Prepared[],
 ): Promise<Reply | undefined> {
-  const ids: string[] = [];
+  const own: Prepared[] = [];
   try {
-    await queueAgain(session, message, accounts, ids);
+    await prepareAgain(session, message, accounts, own);
+    prepared.push(...own);
     return undefined;
   } catch (error) {
-    for (const id of ids) await withdraw(session, message, id);
+    await withdraw(session, message, own);
     queueFailure(session, message, error);
     return replies.storeFailed;
   }
 }
 
+/** Whether some of its mail goes through the queue in an envelope that it may share with others. */
+function leaves({ routes }: AcceptedRecipient): boolean {
+  return routes.some(({ kind }) => kind !== "local");
+}
 function accountsOf({ routes }: AcceptedRecipient): string[] {
   return routes.flatMap((route) => (route.kind === "local" ? [route.account] : []));
 }

@@ -2,14 +2,14 @@
  * Makes one message durable for all its recipients, or for none (DESIGN D8): after this, and only then, the
  * client hears 250.
  *
- * What leaves through the queue is queued first, because a queued message can be taken back and a stored one
- * cannot. Then the store gets the local copies. Where some of them fail, they are queued from the same bytes;
- * where even that is not possible, the queued part is withdrawn and the client keeps the message: copies
- * already stored become duplicates when it comes again, which the log says. Where no copy at all could be
- * kept, the client is told so at once.
+ * What leaves through the queue is prepared first: on disk, but not sent, so that it can be taken back, which a stored
+ * copy cannot. Then the store gets the local copies. Where some of them fail, they are prepared for the queue from the
+ * same bytes; where even that is not possible, all that was prepared is withdrawn and the client keeps the message:
+ * copies already stored become duplicates when it comes again, and the log names them. Where no copy at all could
+ * be kept, the client is told so at once. When nothing can fail any more, the queue's part is committed.
  */
 import type { MessageContent } from "../message/content.ts";
-import type { EnvelopeRecipient, QueueSubmission } from "../queue/queue.ts";
+import type { EnvelopeRecipient, Prepared, QueueSubmission } from "../queue/queue.ts";
 import { QueueError } from "../queue/spool.ts";
 import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
 import { type Reply, replies } from "./reply.ts";
@@ -47,44 +47,47 @@ export type Durable =
   | { readonly ok: false; readonly reply: Reply };
 
 export async function makeDurable(session: Session, message: DurableMessage): Promise<Durable> {
-  const queueIds: string[] = [];
+  const prepared: Prepared[] = [];
   try {
     for (const submission of [message.queued, ...(message.further ?? [])])
       if (submission.envelope.recipients.length > 0)
-        queueIds.push(await enqueue(session, message, submission));
+        prepared.push(await prepare(session, message, submission));
   } catch (error) {
-    for (const id of queueIds) await withdraw(session, message, id);
+    await withdraw(session, message, prepared);
     return { ok: false, reply: queueFailure(session, message, error) };
   }
-  const [queueId] = queueIds;
+  const accepted = (stored: ReadonlySet<string>, requeued: number): Durable => {
+    commit(prepared);
+    return { ok: true, queueId: prepared[0]?.id, stored, requeued };
+  };
   const local = [...message.local, ...(message.copies ?? [])];
   const outcomes = await deliver(session, { ...message, local });
   const failures = outcomes.filter((outcome) => !outcome.stored);
   const stored = new Set(outcomes.filter((outcome) => outcome.stored).map(({ account }) => account));
   const [first] = failures;
-  if (first === undefined) return { ok: true, queueId, stored, requeued: 0 };
-  if (stored.size === 0 && queueId === undefined) return { ok: false, reply: failureReply(first.error) };
+  if (first === undefined) return accepted(stored, 0);
+  if (stored.size === 0 && prepared.length === 0) return { ok: false, reply: failureReply(first.error) };
   const failed = new Set(failures.map(({ account }) => account));
   try {
-    const again = await queueAgain(session, message, failed, queueIds);
-    return { ok: true, queueId: queueId ?? queueIds[0], stored, requeued: again };
+    return accepted(stored, await prepareAgain(session, message, failed, prepared));
   } catch (error) {
     const reply = queueFailure(session, message, error);
-    for (const id of queueIds) await withdraw(session, message, id);
+    await withdraw(session, message, prepared);
     for (const account of stored) tellDuplicate(session, message, account);
     return { ok: false, reply };
   }
 }
 
 /**
- * Queues what the store could not keep, from the same bytes: the recipients' copies together, each other copy with what
- * stands above its own header. Puts the ids into `ids`, and gives the number of copies. @throws what the queue throws
+ * Prepares for the queue what the store could not keep, from the same bytes: the recipients' copies together, each other
+ * copy with what stands above its own header. Puts them into `prepared` one by one, and gives the number of copies.
+ * @throws what the queue throws
  */
-export async function queueAgain(
+export async function prepareAgain(
   session: Session,
   message: DurableMessage,
   failed: ReadonlySet<string>,
-  ids: string[],
+  prepared: Prepared[],
 ): Promise<number> {
   const again = message.local.filter(({ account }) => failed.has(account));
   const copies = (message.copies ?? []).filter(({ account }) => failed.has(account));
@@ -97,11 +100,12 @@ export async function queueAgain(
       recipients: lost.map(({ recipient }) => recipient),
     },
   });
-  if (again.length > 0) ids.push(await enqueue(session, message, submission(again, message.queued.prefix)));
+  if (again.length > 0)
+    prepared.push(await prepare(session, message, submission(again, message.queued.prefix)));
   // Return-Path is written again at the delivery.
   for (const copy of copies)
-    ids.push(
-      await enqueue(
+    prepared.push(
+      await prepare(
         session,
         message,
         submission([copy], copy.prefix.subarray(copy.prefix.indexOf("\n") + 1)),
@@ -113,19 +117,31 @@ export async function queueAgain(
 export function tellDuplicate(session: Session, { id }: DurableMessage, account: string): void {
   session.log.error({ event: "duplicate-possible", id, account }, "a stored copy was not acknowledged");
 }
-export async function enqueue(
+export function prepare(
   session: Session,
   message: DurableMessage,
   submission: QueueSubmission,
-): Promise<string> {
-  return (await session.services.queue.enqueue({ ...submission, cause: message.id })).id;
+): Promise<Prepared> {
+  return session.services.queue.prepare({ ...submission, cause: message.id });
 }
-export async function withdraw(session: Session, message: DurableMessage, queueId: string): Promise<void> {
-  try {
-    await session.services.queue.remove(queueId);
-  } catch (error) {
-    session.log.error({ event: "duplicate-possible", id: message.id, queueId, err: error });
-  }
+export function commit(prepared: readonly Prepared[]): void {
+  for (const one of prepared) one.commit();
+}
+/** Durably, before the client hears that it keeps the message; what the disk may bring back is named in the log. */
+export async function withdraw(
+  session: Session,
+  message: DurableMessage,
+  prepared: readonly Prepared[],
+): Promise<void> {
+  for (const one of prepared)
+    try {
+      await one.withdraw();
+    } catch (error) {
+      session.log.error(
+        { event: "duplicate-possible", id: message.id, queueId: one.id, err: error },
+        "a queued message that was not acknowledged may be delivered after the next start",
+      );
+    }
 }
 export function queueFailure(session: Session, message: DurableMessage, error: unknown): Reply {
   // A full disk has its own line in the log, once for many messages.

@@ -287,7 +287,7 @@ test("when a failed copy cannot be queued either, the queued part is withdrawn a
     },
   });
   assert.match(answer, /^452 4\.3\.1/);
-  assert.deepEqual(server.removed, ["Q1"]);
+  assert.deepEqual(server.withdrawn, ["Q1"]);
   assert.deepEqual(server.stored, []);
 });
 

@@ -102,7 +102,9 @@ export async function runScript(packets: readonly Buffer[], mode: SmtpMode): Pro
         keep(prefix, content.buffer);
         return { id: "Q" };
       },
-      remove: async () => true,
+      async prepare({ prefix, content }) {
+        return { id: "Q", commit: () => keep(prefix, content.buffer), async withdraw() {} };
+      },
     },
     authenticator: {
       verify: async ({ password }) =>

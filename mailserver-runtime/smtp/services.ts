@@ -22,7 +22,7 @@ export interface SmtpServices {
   /** `routing/routing.ts`: what the access list says about a reverse-path. */
   readonly senderRefusal: (snapshot: Snapshot, sender: string) => Refusal | undefined;
   readonly store: Pick<MailStore, "deliver" | "usage">;
-  readonly queue: Pick<OutboundQueue, "enqueue" | "remove">;
+  readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   /** Looks at mail from outside; without it nothing is judged. */
   readonly filter?: InboundFilter;
   /** Keeps what policy keeps from its recipients; without it such mail is refused. */

@@ -12,7 +12,7 @@ import { type Listening, type ListenOptions, listen } from "../net/listen.ts";
 import type { Log } from "../net/log.ts";
 import { testTlsContexts } from "../net/test-certificate.ts";
 import { openQuarantine, type Quarantine } from "../quarantine/quarantine.ts";
-import type { QueueSubmission } from "../queue/queue.ts";
+import type { Prepared, QueueSubmission } from "../queue/queue.ts";
 import type { Route } from "../routing/route.ts";
 import { type SettingsInput, settingsSchema } from "../settings/schema.ts";
 import type { DeliveryRecipient, StoreError } from "../store/mail-store.ts";
@@ -37,7 +37,8 @@ export interface SmtpFixture {
   readonly port: number;
   readonly stored: Stored[];
   readonly queued: Queued[];
-  readonly removed: string[];
+  /** Ids of what was prepared for the queue and taken back. */
+  readonly withdrawn: string[];
   readonly logged: Record<string, unknown>[];
   readonly spool: string;
   readonly quarantine: Quarantine;
@@ -125,7 +126,7 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
   } as unknown as Snapshot;
   const stored: Stored[] = [];
   const queued: Queued[] = [];
-  const removed: string[] = [];
+  const withdrawn: string[] = [];
   const logged: Record<string, unknown>[] = [];
   const failures = new Map<string, StoreError | Error>();
   const usage = new Map<string, number>();
@@ -166,17 +167,11 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
       usage: async (address) => ({ bytes: usage.get(address) ?? 0, messages: 0 }),
     },
     queue: {
+      prepare,
       async enqueue(submission) {
-        const { envelope, prefix, content } = submission;
-        const error = failures.get(`queue ${envelope.recipients[0]?.address}`) ?? failures.get("queue");
-        if (error !== undefined) throw error;
-        if (!keepNothing)
-          queued.push({ submission, envelope, prefix: prefix.toString(), content: await text(content) });
-        return { id: `Q${queued.length}` };
-      },
-      async remove(id) {
-        removed.push(id);
-        return true;
+        const prepared = await prepare(submission);
+        prepared.commit();
+        return prepared;
       },
     },
     quarantine,
@@ -186,6 +181,26 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
     log: logInto(logged, {}),
     ...services,
   };
+  let lastId = 0;
+  async function prepare(submission: QueueSubmission): Promise<Prepared> {
+    const { envelope, prefix, content } = submission;
+    const error = failures.get(`queue ${envelope.recipients[0]?.address}`) ?? failures.get("queue");
+    if (error !== undefined) throw error;
+    const id = `Q${++lastId}`;
+    const message = {
+      submission,
+      envelope,
+      prefix: prefix.toString(),
+      content: keepNothing ? "" : await text(content),
+    };
+    return {
+      id,
+      commit: () => void (keepNothing || queued.push(message)),
+      async withdraw() {
+        withdrawn.push(id);
+      },
+    };
+  }
   const server = await listen({
     listener: {
       protocol: implicitTls ? "submissions" : "submission",
@@ -209,7 +224,7 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
     socketFile,
     stored,
     queued,
-    removed,
+    withdrawn,
     logged,
     spool,
     quarantine,

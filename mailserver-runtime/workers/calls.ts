@@ -30,7 +30,6 @@ export interface Calls {
   offend: { request: Offence; answer: null };
   /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
   spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };
-  dequeue: { request: { id: string }; answer: { removed: boolean } };
   /** A connection behind a proxy has said whose it is: may it stay? */
   admit: { request: { connection: number; address: string }; answer: { refused: Refused | null } };
 

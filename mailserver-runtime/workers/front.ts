@@ -72,7 +72,6 @@ export async function openFront(options: FrontOptions): Promise<Front> {
         if (stage === "queued") await queue().take(id);
         return null;
       },
-      dequeue: async ({ id }) => ({ removed: await queue().remove(id) }),
       admit: ({ connection, address }, from) => ({
         refused: pool.get(from)?.admit(connection, address) ?? null,
       }),

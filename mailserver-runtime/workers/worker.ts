@@ -71,7 +71,6 @@ export async function startWorker(
       announced: (id) => ask.call(FRONT, "spooling", { id, stage: "announced" }),
       queued: (id) => ask.call(FRONT, "spooling", { id, stage: "queued" }),
       failed: (id) => ask.call(FRONT, "spooling", { id, stage: "failed" }),
-      remove: async (id) => (await ask.call(FRONT, "dequeue", { id })).removed,
     },
     log,
   );
@@ -147,6 +146,7 @@ export async function startWorker(
     async close() {
       clearInterval(sampling);
       await serving.close();
+      await queue.close();
       await local.close();
       await member.close();
       await foundation.close();
