@@ -35,8 +35,10 @@ import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
+import { sweepAccounts } from "./store/maildir/sweep-accounts.ts";
 import { openFront } from "./workers/front.ts";
 import { takeLease } from "./workers/lease.ts";
+import { endLeftBehind } from "./workers/left-behind.ts";
 
 export interface ServerOptions {
   readonly directories: Directories;
@@ -79,6 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     };
     const stateLease = await takeLease({ directory: directories.state, name: "lease", log, onLost });
     closers.push(() => stateLease.release());
+    await endLeftBehind(directories, log);
 
     const { authoritative } = settings().dns;
     const nameServer =
@@ -225,6 +228,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await configuration.reload();
       await Promise.all([reloadFiles(), front.reload("files and log")]);
     }
+    const stopSweeping = new AbortController();
+    closers.push(() => stopSweeping.abort());
+    void sweepAccounts({ directories, log, signal: stopSweeping.signal });
     const live: LiveServer = {
       configuration: {
         ...configuration,
@@ -273,6 +279,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       async stop(graceMs) {
         log.info({ event: "stopping", graceMs });
         clearInterval(expiring);
+        stopSweeping.abort();
         await admin.close();
         await Promise.all([
           ports.close(graceMs),

@@ -153,7 +153,9 @@ export async function startTime(pid: number): Promise<string | undefined> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, "utf8");
     // The command's name, in parentheses, may hold anything; the fields begin behind it with field 3.
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    // A dead one whose parent has not asked for its end yet.
+    return fields[0] === "Z" ? undefined : fields[19];
   } catch {
     try {
       process.kill(pid, 0);

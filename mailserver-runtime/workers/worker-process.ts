@@ -8,6 +8,7 @@ import type { Directories } from "../settings/directories.ts";
 import type { SessionState } from "../smtp/moving.ts";
 import { serverIncarnation } from "../store/maildir/file-name.ts";
 import type { ProcessNumber } from "./calls.ts";
+import { forgetWorker, noteWorker } from "./left-behind.ts";
 import type { FromWorker, Load, ToWorker } from "./lifecycle.ts";
 
 export interface WorkerOptions {
@@ -65,9 +66,19 @@ export class WorkerProcess {
       this.#ready.reject(new Error(`it ended with ${how}`));
       this.#drained.resolve();
       this.#gone.resolve();
+      // One that is forgotten too late is one that has ended.
+      forgetWorker(options.directories, this.#child.pid!).catch(() => {});
       options.onExit(this, how);
     });
-    const { number, directories, logToStdout } = options;
+    this.#introduce(options).catch((error) => {
+      this.#ready.reject(error);
+      this.#child.kill("SIGKILL");
+    });
+  }
+
+  async #introduce({ number, directories, logToStdout }: WorkerOptions): Promise<void> {
+    const { pid } = this.#child;
+    if (pid !== undefined) await noteWorker(directories, pid);
     this.#send({ kind: "start", number, directories, logToStdout, incarnation: serverIncarnation() });
   }
 

@@ -1,7 +1,7 @@
 /**
- * What got a 250, an APPENDUID or an OK survives SIGKILL: the whole server, under a mixed load, killed at random points
- * and started again on the same directory. After each start every account is compared with what its clients and
- * senders were told (ledger.ts, account-model.ts).
+ * What got a 250, an APPENDUID or an OK survives SIGKILL: the server under a mixed load, all of it or some of its processes
+ * killed at random points (victims.ts), and where it died started again on the same directory. After each kill every
+ * account is compared with what its clients and senders were told (ledger.ts, account-model.ts).
  *
  *     MAILKEEP_KILLS=250 npm test -- durability/kill    the long run; 8 by default
  *     MAILKEEP_SEED=<n>                                 the same choices again
@@ -14,11 +14,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { leftovers } from "./leftovers.ts";
 import { drained, MixedLoad } from "./mixed-load.ts";
 import { Random, seedOf } from "./random.ts";
-import { openSite } from "./site.ts";
+import { openSite, type RunningServer } from "./site.ts";
+import { assertGone, killing, replaced } from "./victims.ts";
 
 const KILLS = Number(process.env.MAILKEEP_KILLS ?? 8);
 /** A round takes a start, a look at every account and a second of load. */
 const ROUND_MS = 30_000;
+/** How many processes a server has at least; all but the first may die by themselves. */
+const PROCESSES = [1, 3, 3] as const;
 
 test(`nothing acknowledged is lost or changed by ${KILLS} kills under load`, {
   timeout: 60_000 + KILLS * ROUND_MS,
@@ -40,21 +43,33 @@ test(`nothing acknowledged is lost or changed by ${KILLS} kills under load`, {
     assert.fail(`${when} (${root}, MAILKEEP_SEED=${seed}):\n${problems.slice(0, 40).join("\n")}`);
   };
 
-  let whileStarting = 0;
+  const kill = killing(random);
+  const deaths = new Map<string, number>();
+  const count = (victim: string) => deaths.set(victim, (deaths.get(victim) ?? 0) + 1);
+  let running: RunningServer | undefined;
+  let left: readonly number[] = [];
+  const started = async (): Promise<RunningServer> => {
+    if (running === undefined) await site.setProcesses(random.of(PROCESSES));
+    running ??= await site.start();
+    await assertGone(left);
+    left = [];
+    return running;
+  };
   for (let round = 1; round <= KILLS; round++) {
-    if (random.chance(0.15)) {
+    if (running === undefined && random.chance(0.15)) {
       // Dies while it finishes what the one before it left.
       const killAfter = 100 + random.below(700);
-      const started = site.start({ onSpawn: (kill) => setTimeout(() => void kill(), killAfter) });
-      await started.then(
+      const starting = site.start({ onSpawn: (kill) => setTimeout(() => void kill(), killAfter) });
+      await starting.then(
         (server) => server.kill(),
         () => undefined,
       );
-      whileStarting++;
+      count("while starting");
       continue;
     }
-    const server = await site.start();
+    const server = await started();
     found(await load.known.compare(server, "new messages"), `after kill ${round - 1}`);
+    const workers = await server.workers();
     let isDead = false;
     const death = async (acknowledgements: number, afterMs: number) => {
       // By what was done rather than by the clock: a slow machine gets as much work to lose as a fast one.
@@ -63,13 +78,21 @@ test(`nothing acknowledged is lost or changed by ${KILLS} kills under load`, {
       for (const deadline = Date.now() + 10_000; exchanges.length < enough && Date.now() < deadline; )
         await sleep(2);
       await sleep(afterMs);
+      const death = await kill(server);
+      count(death.victim);
+      // Who was not served by the dead worker goes on for a moment.
+      if (death.isSurvived) await sleep(200);
+      else running = undefined;
+      left = death.left;
       isDead = true;
-      await server.kill();
+      // Clients of a suspended worker wait until the next server ends it.
+      if (left.length > 0) await started();
     };
     await Promise.all([load.run(server, site, () => isDead), death(random.below(60), random.below(30))]);
+    if (running !== undefined) await replaced(running, workers.length);
   }
 
-  const server = await site.start();
+  const server = await started();
   found(await load.known.compare(server, "new messages"), `after the last kill`);
   site.setHolding(false);
   found(
@@ -79,14 +102,21 @@ test(`nothing acknowledged is lost or changed by ${KILLS} kills under load`, {
   found(await load.known.compare(server, "every byte"), "at the end, every byte");
   found(load.known.ledger.remoteProblems(), "at the end, elsewhere");
   assert.equal(await server.stop(), 0);
-  found(await leftovers(site.directories), "what is left on disk");
   const { exchanges } = load.known.ledger;
   const answered = Object.groupBy(exchanges, ({ what }) => what);
   t.diagnostic(
-    `${KILLS} kills (${whileStarting} while starting); acknowledged: ${Object.entries(answered)
+    `${KILLS} kills (${[...deaths].map(([who, times]) => `${who} ${times}`).join(", ")}); acknowledged: ${Object.entries(
+      answered,
+    )
       .map(([what, all]) => `${what} ${all!.length}`)
       .join(", ")}`,
   );
   t.diagnostic(JSON.stringify(load.known.ledger.figures()));
+  // What a worker left that died last goes with the next start.
+  const last = await site.start();
+  const swept = async () => (await leftovers(site.directories)).length === 0;
+  for (const deadline = Date.now() + 10_000; !(await swept()) && Date.now() < deadline; ) await sleep(100);
+  assert.equal(await last.stop(), 0);
+  found(await leftovers(site.directories), "what is left on disk");
   assert.ok(exchanges.length > KILLS, "the load was one");
 });

@@ -35,8 +35,12 @@ export interface StartOptions {
 export interface RunningServer {
   readonly pid: number;
   port(protocol: "smtp" | "submissions" | "imaps"): number;
+  /** Its further processes by their ids, as they are now. */
+  workers(): Promise<readonly number[]>;
   /** SIGKILL to it and all it has started. */
   kill(): Promise<void>;
+  /** SIGKILL to its first process alone. */
+  killFirst(): Promise<void>;
   /** SIGTERM; its exit code. */
   stop(): Promise<number | null>;
 }
@@ -45,6 +49,8 @@ export interface Site {
   readonly directories: Directories;
   /** How many processes have been started. */
   readonly incarnation: number;
+  /** Processes at least from the next start on. */
+  setProcesses(least: number): Promise<void>;
   /** Rejects when the process ends before it listens. */
   start(options?: StartOptions): Promise<RunningServer>;
   /** Mail for "hold-…" is put off by the receiver, or no longer. */
@@ -78,7 +84,7 @@ export async function openSite(
     zoneDirectory: world,
     log: silentLog,
   });
-  await configure(directories, {
+  const configuration: SettingsInput = {
     hostname: "mail.green.test",
     listeners: (["smtp", "submissions", "imaps"] as const).map((protocol) => ({
       protocol,
@@ -91,7 +97,8 @@ export async function openSite(
     // What becomes of spam is another test's matter.
     filter: { junkScore: 1000, rejectScore: 1000 },
     ...settings,
-  });
+  };
+  await configure(directories, configuration);
 
   function receiver(): Promise<ScriptedServer> {
     const putOff = new Set<string>();
@@ -131,6 +138,7 @@ export async function openSite(
     writeInto(next) {
       ledger = next;
     },
+    setProcesses: (least) => putSettings(directories, { ...configuration, workers: { least } }),
     async start({ under = [], env = {}, root: served = root, onSpawn } = {}) {
       incarnation += 1;
       const [program, ...args] = [...under, process.execPath, MAIN, "--root", served, "--log-to-stdout"];
@@ -170,7 +178,12 @@ export async function openSite(
       return {
         pid: child.pid!,
         port: (protocol) => ports.get(protocol)!,
+        workers: () => workersOf(child.pid!),
         kill,
+        async killFirst() {
+          process.kill(child.pid!, "SIGKILL");
+          await exited;
+        },
         stop() {
           process.kill(child.pid!, "SIGTERM");
           return exited;
@@ -182,6 +195,16 @@ export async function openSite(
       await Promise.all([sink.close(), names.close()]);
     },
   };
+}
+
+async function workersOf(pid: number): Promise<number[]> {
+  const children = await fs.readFile(`/proc/${pid}/task/${pid}/children`, "latin1");
+  const found: number[] = [];
+  for (const child of children.trim().split(" ").filter(Boolean)) {
+    const command = await fs.readFile(`/proc/${child}/cmdline`, "latin1").catch(() => "");
+    if (command.includes("workers/main")) found.push(Number(child));
+  }
+  return found;
 }
 
 function killGroup(child: ChildProcess): void {
@@ -204,12 +227,15 @@ async function configure(directories: Directories, settings: SettingsInput): Pro
     "both@green.test anna@green.test,ben@green.test\naway@green.test fwd@sink.test\n" +
       "mixed@green.test cleo@green.test,mix@sink.test\n",
   );
-  const context = { directories, version: "0.0.0-test" };
-  const owner = "test";
-  await perform("settings.put", { settings, owner }, context);
+  await putSettings(directories, settings);
   await perform(
     "certificate.put",
-    { names: ["mail.green.test"], issuer: { type: "local-ca" }, owner },
-    context,
+    { names: ["mail.green.test"], issuer: { type: "local-ca" }, owner: OWNER },
+    contextOf(directories),
   );
 }
+async function putSettings(directories: Directories, settings: SettingsInput): Promise<void> {
+  await perform("settings.put", { settings, owner: OWNER }, contextOf(directories));
+}
+const OWNER = "test";
+const contextOf = (directories: Directories) => ({ directories, version: "0.0.0-test" });

@@ -18,27 +18,35 @@ export function removeInBackground(path: string, log: Log): void {
 }
 
 /**
- * Looks through the folders' `tmp` in the background and removes what deletions and deliveries of earlier runs left.
- * What a process of ours was writing when it died is known by its name and need not grow old;
- * other processes of this server may be writing here for the account's owner (owned-store.ts).
+ * Removes what deletions and deliveries of earlier runs left in a folder's `tmp`. What a process of ours was writing when
+ * it died is known by its name and need not grow old; other processes of this server may be writing here for the
+ * account's owner (owned-store.ts).
  */
+export async function sweepFolder(folder: string, log: Log): Promise<void> {
+  let names: readonly string[];
+  try {
+    names = await readdir(`${folder}/tmp`);
+  } catch (error) {
+    // Renamed or deleted meanwhile: the next opening sees to it.
+    if (errorCode(error) === "ENOENT") return;
+    throw error;
+  }
+  for (const file of names) {
+    const path = `${folder}/tmp/${file}`;
+    const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
+    const isOrphan = isOwn(file) && !isOfThisServer(file) && changed < processStart;
+    const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
+    if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
+  }
+}
+
+/** The same for several folders, without anybody waiting. */
 export function sweepTemporary(folders: readonly string[], log: Log): void {
-  const sweep = async (folder: string): Promise<void> => {
-    for (const file of await readdir(`${folder}/tmp`)) {
-      const path = `${folder}/tmp/${file}`;
-      const changed = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now();
-      const isOrphan = isOwn(file) && !isOfThisServer(file) && changed < processStart;
-      const isAbandoned = isOrphan || changed < Date.now() - ABANDONED_MS;
-      if (file.startsWith(DELETED) || isAbandoned) removeInBackground(path, log);
-    }
-  };
   const sweepAll = async (): Promise<void> => {
     for (const folder of folders)
-      await sweep(folder).catch((error) => {
-        // Renamed or deleted meanwhile: the next opening sees to it.
-        if (errorCode(error) !== "ENOENT")
-          log.warn({ err: error, folder }, "old temporary files were not looked for");
-      });
+      await sweepFolder(folder, log).catch((error) =>
+        log.warn({ err: error, folder }, "old temporary files were not looked for"),
+      );
   };
   void sweepAll();
 }
