@@ -21,9 +21,11 @@ import { changeAcl, inheritAcl, readAcl } from "./acl-file.ts";
 import { countFlags } from "./columns.ts";
 import type { DomainUsage } from "./domain-usage.ts";
 import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
+import { baseName } from "./file-name.ts";
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
 import { MaildirMailbox } from "./mailbox.ts";
+import type { MessageFacts } from "./message-facts.ts";
 import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMetadata } from "./metadata.ts";
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
@@ -173,21 +175,23 @@ export class MaildirAccount implements AccountStore {
       await this.#ensure(disk);
     });
   }
-  /** A delivered file is in place and synced: it is shown at once where somebody has the mailbox open. */
-  delivered(disk: string, file: string, facts: { readonly size: number; readonly date: number }): void {
-    const mailbox = this.#mailboxes.get(disk);
-    if (mailbox === undefined) {
+  /**
+   * A delivery is about to put this file in place; what is returned is to be called when it is there and synced. It is
+   * shown at once where somebody has the mailbox open.
+   */
+  delivering(disk: string, file: string): (facts: MessageFacts) => void {
+    this.inFlight.add(baseName(file.slice(4)));
+    const told = this.#mailboxes.get(disk);
+    told?.expect(file);
+    return (facts) => {
       this.#usage.add(facts.size, 1);
-      this.#changed({ kind: "status", mailbox: clientName(disk, this.separator)! });
-      return;
-    }
-    const kept = this.#usage.reserve(facts.size, 1);
-    mailbox
-      .arrived(file, facts)
-      .catch((error) => {
-        this.#log.warn({ err: error, file }, "a delivered message is shown at the next look at its mailbox");
-      })
-      .finally(() => kept.settle());
+      const mailbox = this.#mailboxes.get(disk);
+      mailbox?.arrived(file, facts);
+      // One that is being closed meanwhile must not say on disk that it knows all there is.
+      if (told !== mailbox) told?.arrived(file, facts);
+      if (mailbox === undefined || mailbox.holders <= 0)
+        this.#changed({ kind: "status", mailbox: clientName(disk, this.separator)! });
+    };
   }
 
   list(): Promise<readonly MailboxEntry[]> {

@@ -32,6 +32,7 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
   if (first + arrivals.length > MAX_UID)
     throw new StoreError("unavailable", `The mailbox ${state.name} has no UIDs left.`);
   const uids = arrivals.map((_, i) => first + i);
+  const bases = arrivals.map(({ file }) => baseName(file.slice(4)));
   const renamed: string[] = [];
   const folders = new Set<string>();
   let modSeq: number;
@@ -44,7 +45,6 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
       folders.add(file.slice(0, 3));
     }
     if (state.isListDoubtful) await state.rewriteUidList();
-    const bases = arrivals.map(({ file }) => baseName(file.slice(4)));
     [modSeq] = await Promise.all([
       state.nextModSeq(),
       appendToUidList(state.directory, uids, bases).catch((error) => {
@@ -62,8 +62,8 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
   let counted = 0;
   const rows = arrivals.map(({ file, facts }, i): NewRow => {
     state.files.set(uids[i]!, file);
-    // A delivery while nobody had the mailbox open has counted its message already.
-    if (!state.isLoading || !isOwn(file.slice(4))) {
+    // A delivery counts its message itself, whether the mailbox is in memory or not.
+    if (!state.counted.has(bases[i]!) && (!state.isLoading || !isOwn(file.slice(4)))) {
       bytes += facts.size;
       counted++;
     }

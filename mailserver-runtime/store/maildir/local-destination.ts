@@ -71,7 +71,7 @@ export async function putInPlace(account: MaildirAccount, placing: Placing): Pro
   const { disk, directory, flags, written, by } = placing;
   const file = placeFor(written.base, flags);
   const target = `${directory}/${file}`;
-  account.inFlight.add(written.base);
+  const delivered = account.delivering(disk, file);
   try {
     if (by === "rename") move(written.temporary, target);
     else await link(written, directory, target);
@@ -84,7 +84,7 @@ export async function putInPlace(account: MaildirAccount, placing: Placing): Pro
   } finally {
     account.inFlight.delete(written.base);
   }
-  account.delivered(disk, file, { size: written.crlfSize, date: written.date });
+  delivered({ size: written.crlfSize, date: written.date });
 }
 
 async function link(written: WrittenMessage, directory: string, target: string): Promise<void> {

@@ -39,6 +39,8 @@ export class MailboxState {
   guid = "";
   view: MailboxView = emptyView(1, 0, []);
   files = new MessageFiles();
+  /** Base names that have no UID yet and whose delivery has counted them in the account's usage. */
+  readonly counted = new Set<string>();
   /** Records in dovecot-uidlist, of which some may be of messages that are gone. */
   records = 0;
   /**

@@ -42,6 +42,8 @@ import { openStored } from "./stored-content.ts";
 const READ_ATTEMPTS = 5;
 const RESCAN_MS = 1000;
 const SAVE_AFTER_MS = 10_000;
+/** So many messages get their UIDs though nobody looks. */
+const MAX_WAITING = 1000;
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export interface MailboxServices extends MailboxHome {
@@ -62,9 +64,10 @@ export class MaildirMailbox implements Mailbox {
   #scanning: Promise<void> | undefined;
   #later: NodeJS.Timeout | undefined;
   #saving: NodeJS.Timeout | undefined;
+  /** What deliveries have put in place and nobody was shown yet. */
   #arrivals: Arrival[] = [];
-  /** Base names of `#arrivals`, until they are shown. */
-  readonly #expected = new Set<string>();
+  /** Files of `#arrivals` by base name, until they are shown. */
+  readonly #waiting = new Map<string, string>();
   #taking: Promise<void> | undefined;
   /** Messages whose size was seen to be right. */
   readonly #verified = new Set<number>();
@@ -121,9 +124,15 @@ export class MaildirMailbox implements Mailbox {
     }, SAVE_AFTER_MS).unref();
   }
   async #save(): Promise<void> {
-    if (this.#isClosed || this.#savedModSeq === this.#state.view.highestModSeq) return;
+    if (this.#isClosed) return;
     try {
-      const isKnown = async () => (await this.#watch!.foreignChange()) === undefined;
+      await this.#takeArrivals();
+      if (this.#savedModSeq === this.#state.view.highestModSeq) return;
+      // The index says what the folder's times stand for: a file that has no UID yet must not be behind them.
+      const isKnown = async () =>
+        (await this.#watch!.foreignChange()) === undefined &&
+        this.#arrivals.length === 0 &&
+        this.#services.inFlight.size === 0;
       this.#savedModSeq = await saveState(this.#state, isKnown);
     } catch (error) {
       this.#services.log.warn(
@@ -153,16 +162,21 @@ export class MaildirMailbox implements Mailbox {
 
   #isForeign(file: string): boolean {
     const base = baseName(file.slice(4));
-    if (base.startsWith(".") || this.#services.inFlight.has(base) || this.#expected.has(base)) return false;
+    if (base.startsWith(".") || this.#services.inFlight.has(base)) return false;
+    return existsSync(pathOf(this.directory, file)) !== (this.#knownFile(base) === file);
+  }
+  #knownFile(base: string): string | undefined {
+    const waiting = this.#waiting.get(base);
+    if (waiting !== undefined) return waiting;
     const uid = this.#state.files.uidOf(base);
-    const isKnown = uid !== undefined && this.#state.files.get(uid) === file;
-    return existsSync(pathOf(this.directory, file)) !== isKnown;
+    return uid === undefined ? undefined : this.#state.files.get(uid);
   }
 
   async refresh(): Promise<void> {
     this.#services.checkVolume();
     // What is under way first: its files are no surprise then.
     await this.#serial.idle();
+    if (this.#arrivals.length > 0) await this.#takeSoon();
     const changed = await this.#watch!.foreignChange();
     if (changed !== undefined) await this.#scan(changed);
     // A look that began by itself meanwhile shows what it found only at its end.
@@ -171,6 +185,7 @@ export class MaildirMailbox implements Mailbox {
   #scan(scope: Scope): Promise<void> {
     if (scope === "new")
       return this.#run(async () => {
+        await this.#takeArrivals();
         this.#watch!.looking("new");
         if (!(await compareNew(this.#state))) await this.#compare();
       });
@@ -181,6 +196,7 @@ export class MaildirMailbox implements Mailbox {
     return this.#scanning;
   }
   async #compare(): Promise<void> {
+    await this.#takeArrivals();
     this.#watch!.looking("all");
     if (!(await compareWithDisk(this.#state))) return;
     this.#later ??= setTimeout(() => {
@@ -196,23 +212,52 @@ export class MaildirMailbox implements Mailbox {
 
   // ---- messages that come
 
-  /** Takes in a message that a delivery put in place and synced. */
-  arrived(file: string, facts: MessageFacts): Promise<void> {
+  /** A delivery is about to put this file in place: what the folder's watch tells of it is no news. */
+  expect(file: string): void {
+    this.#state.expect(file);
+  }
+  /**
+   * A delivery has put a file in place, synced and counted it. Who holds the mailbox is shown it at once; with nobody
+   * to show it to it waits, so that all that come until the next look share one append to the list and one sync.
+   */
+  arrived(file: string, facts: MessageFacts): void {
+    const base = baseName(file.slice(4));
     this.#arrivals.push({ from: undefined, file, facts });
-    this.#expected.add(baseName(file.slice(4)));
-    this.#taking ??= this.#run(async () => {
+    this.#waiting.set(base, file);
+    this.#state.counted.add(base);
+    if (this.#isClosed || (this.holders <= 0 && this.#arrivals.length < MAX_WAITING)) return;
+    this.#takeSoon().catch((error) => {
+      this.#services.log.warn({ err: error, file }, "a delivered message waits for its UID");
+    });
+  }
+  /** One for all that arrive until its turn comes. */
+  #takeSoon(): Promise<void> {
+    this.#taking ??= this.#run(() => {
       this.#taking = undefined;
-      const arrivals = this.#arrivals;
-      this.#arrivals = [];
-      const isNew = ({ file }: Arrival) => !this.#state.files.wasAdded(baseName(file.slice(4)));
-      try {
-        const unseen = arrivals.filter(isNew);
-        if (unseen.length > 0) await admit(this.#state, unseen);
-      } finally {
-        for (const { file } of arrivals) this.#expected.delete(baseName(file.slice(4)));
-      }
+      return this.#takeArrivals();
     });
     return this.#taking;
+  }
+  /** Gives UIDs to what has arrived; what gets none, for want of room or a sync, waits on. */
+  async #takeArrivals(): Promise<void> {
+    const arrivals = this.#arrivals;
+    if (arrivals.length === 0) return;
+    this.#arrivals = [];
+    try {
+      const isNew = ({ file }: Arrival) => !this.#state.files.wasAdded(baseName(file.slice(4)));
+      const unseen = arrivals.filter(isNew);
+      if (unseen.length > 0) await admit(this.#state, unseen);
+    } catch (error) {
+      this.#arrivals = [...arrivals, ...this.#arrivals];
+      // On a full disk what is known can still be read, and expunged.
+      if (error instanceof StoreError && error.code === "no-space") return;
+      throw error;
+    }
+    for (const { file } of arrivals) {
+      const base = baseName(file.slice(4));
+      this.#waiting.delete(base);
+      this.#state.counted.delete(base);
+    }
   }
 
   async append(message: AppendMessage): Promise<{ uid: number }> {
