@@ -45,6 +45,22 @@ export function domainName(input: string): string {
   return name;
 }
 
+/**
+ * The canonical form of a name to ask for, which a sender may have made: "any binary string whatever can be used as the
+ * label of any resource record" (RFC 2181 §11), such as `me=you%a` from the `%{l}` of an SPF record (RFC 7208 §7). Only
+ * lengths count, and a dot always ends a label. What is not ASCII is taken for u-labels.
+ *
+ * @throws {InvalidName}
+ */
+export function queryName(input: string): string {
+  if (CANONICAL.test(input) || !ASCII.test(input) || input === ".") return domainName(input);
+  const name = (input.endsWith(".") ? input.slice(0, -1) : input).toLowerCase();
+  if (name.length > MAX_NAME_LENGTH) throw tooLong(`${name.slice(0, 40)}…`);
+  if (name.split(".").some((label) => label === "" || label.length > MAX_LABEL_LENGTH))
+    throw new InvalidName(`"${input}" has a label that is empty or longer than ${MAX_LABEL_LENGTH} octets`);
+  return name;
+}
+
 /** Whether `domainName` accepts this. */
 export function isDomainName(input: string): boolean {
   try {

@@ -178,7 +178,7 @@ describe("against the loopback name server", () => {
     ["c1.example.com", "tempfail", {}],
     ["l1.example.com", "tempfail", {}],
     ["foreign.test", "tempfail", {}],
-    ["not a name", "nxdomain", { ttl: 0 }],
+    ["not..a.name", "nxdomain", { ttl: 0 }],
     [`${"a".repeat(64)}.example.com`, "nxdomain", { ttl: 0 }],
   ];
   for (const [name, status, more] of outcomes)
@@ -300,6 +300,32 @@ describe("as mailauth asks", () => {
     assert.equal(await check("192.0.2.9", "a@s.example"), "fail");
     assert.equal(await check("192.0.2.9", "a@gone.s.example"), "none");
     assert.equal(await check("192.0.2.9", "a@foreign.test"), "temperror");
+  });
+});
+
+describe("names a sender has made", () => {
+  test("any octet may stand in a label that is asked for (RFC 2181 §11), as SPF's %{l} gives them (RFC 7208 §7.3)", async (t) => {
+    const server = await scripted(t, (query) => answerTo(query, [A(query.questions![0]!.name)]));
+    const resolver = resolverFor([server.port]);
+    for (const name of [
+      "me=you.x.test",
+      "a%b|c:d.x.test",
+      "A!$&'*;@B.x.test",
+      'o "k\\.x.test',
+      "\x01.x.test",
+    ]) {
+      const { status, records } = await resolver.resolve(name, "A");
+      assert.deepEqual([status, records[0]?.name], ["ok", name.toLowerCase()]);
+    }
+    assert.equal(server.asked, 5);
+  });
+  test("a label of no length, or too long, has no record and is not asked for (RFC 1035 §2.3.4)", async (t) => {
+    const server = await scripted(t, (query) => answerTo(query, [A(query.questions![0]!.name)]));
+    const resolver = resolverFor([server.port]);
+    for (const name of ["a=b..x.test", ".a=b.test", `${"=".repeat(64)}.test`, `${"=.".repeat(126)}test`]) {
+      assert.equal((await resolver.resolve(name, "A")).status, "nxdomain");
+    }
+    assert.equal(server.asked, 0);
   });
 });
 

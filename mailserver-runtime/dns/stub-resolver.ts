@@ -7,7 +7,7 @@ import net from "node:net";
 import { MAX_CHAIN, readAnswer } from "./answer.ts";
 import { AnswerCache, type CacheLimits } from "./answer-cache.ts";
 import { ask, type ServerAddress } from "./exchange.ts";
-import { domainName, type RecordOf, type RecordType } from "./records.ts";
+import { queryName, type RecordOf, type RecordType } from "./records.ts";
 import type { Answer, ResolveOptions, Resolver } from "./resolver.ts";
 
 export interface StubResolverOptions {
@@ -68,7 +68,7 @@ export function createResolver(options: StubResolverOptions = {}): StubResolver 
     async resolve<T extends RecordType>(asked: string, type: T, { signal }: ResolveOptions = {}) {
       let name: string;
       try {
-        name = domainName(asked);
+        name = queryName(asked);
       } catch (error) {
         return { status: "nxdomain", records: [], ttl: 0, secure: false, reason: (error as Error).message };
       }

@@ -6,7 +6,7 @@
  * project would refuse anywhere else is dropped from a decoded message rather than passed on.
  */
 import * as packet from "dns-packet";
-import { type DnsRecord, dnsRecord, isRecordType, type RecordType } from "./records.ts";
+import { type DnsRecord, dnsRecord, isRecordType, queryName, type RecordType } from "./records.ts";
 
 /** EDNS payload that passes every usual path unfragmented (DNS flag day 2020). */
 export const UDP_PAYLOAD = 1232;
@@ -269,11 +269,11 @@ function toWire(record: DnsRecord): packet.Answer {
 /** A decoded record as the room's type; undefined for other types and classes and for invalid data. */
 function fromWire(answer: packet.Answer): DnsRecord | undefined {
   if (answer.type === "OPT" || !isRecordType(answer.type) || answer.class !== "IN") return undefined;
-  const name = answer.name;
   // A TTL with its top bit set counts as zero (RFC 2181 §8).
   const ttl = answer.ttl === undefined || answer.ttl > 0x7fff_ffff ? 0 : answer.ttl;
   try {
-    return dnsRecord(decodedData(answer, name, ttl));
+    // The owner is what was asked for, which may be a name that nobody could declare.
+    return { ...dnsRecord(decodedData(answer, ".", ttl)), name: queryName(answer.name) };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
