@@ -7,7 +7,6 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import * as fs from "node:fs/promises";
-import { createServer } from "node:net";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import type { Cell } from "../harness.ts";
@@ -15,6 +14,7 @@ import type { Area } from "../main.ts";
 import { mailkeep } from "../peers/outbound-mailkeep.ts";
 import { forwardedAddress, type OutboundPeer } from "../peers/outbound-peer.ts";
 import { postfix } from "../peers/outbound-postfix.ts";
+import { freePort } from "../peers/ports.ts";
 
 const run = promisify(execFile);
 
@@ -100,14 +100,6 @@ function startSink(port: number): Sink {
     lastAt: () => lastAt,
     stop: () => void sink.kill(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {

@@ -5,7 +5,9 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { version } from "../harness.ts";
+import { endWithBench } from "./end-with-bench.ts";
 import type { ImapBenchPeer } from "./imap-server.ts";
+import { pidIn } from "./pid-file.ts";
 import { freePort, opens } from "./ports.ts";
 
 const run = promisify(execFile);
@@ -40,16 +42,16 @@ export const dovecot: ImapBenchPeer = {
     const code = await new Promise((resolve) => child.once("exit", resolve));
     if (code !== 0) throw new Error(`dovecot -c ${file} ended with ${code}`);
     await opens(port);
-    // Its port opens a moment before the file is there.
     const pidFile = path.join(directory, "run/dovecot/master.pid");
-    while (!existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 20));
-    const pid = Number(await fs.readFile(pidFile, "utf8"));
+    const pid = await pidIn(pidFile);
+    const guarded = endWithBench([pid]);
     return {
       pids: [pid],
       port,
       async stop() {
         await run("/usr/bin/doveadm", ["-c", file, "stop"]);
         while (existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 20));
+        guarded();
       },
     };
   },

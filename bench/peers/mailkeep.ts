@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
+import { endWithBench } from "./end-with-bench.ts";
 import type { ImapBenchPeer } from "./imap-server.ts";
 import { banner, freePort, opens } from "./ports.ts";
 import { type BenchPeer, type BenchServer, benchPassword, benchUsers } from "./server.ts";
@@ -89,7 +90,8 @@ async function startRuntime(
       env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
     },
   );
-  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+  const guarded = endWithBench([server.pid!]);
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve())).then(guarded);
   try {
     await Promise.all([banner(smtpPort), opens(imapsPort)]);
   } catch (error) {

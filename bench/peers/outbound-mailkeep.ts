@@ -4,12 +4,11 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { connectAdmin } from "../../mailserver-runtime/admin/client.ts";
 import { answerLine } from "../../mailserver-runtime/admin/contract.ts";
+import { endWithBench } from "./end-with-bench.ts";
 import { forwardedAddress, type OutboundPeer, sinkAddress } from "./outbound-peer.ts";
-import { banner } from "./ports.ts";
+import { banner, freePort } from "./ports.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const smtpPort = 12125;
-const dnsPort = 12153;
 
 export const mailkeep: OutboundPeer = {
   name: "mailkeep",
@@ -26,6 +25,7 @@ export const mailkeep: OutboundPeer = {
       path.join(directory, "config/zones/sink.test.zone"),
       "$ORIGIN sink.test.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 300\n@ NS ns\nns A 127.0.0.1\n@ MX 10 mx\nmx A 127.0.0.1\n",
     );
+    const [smtpPort, dnsPort] = await Promise.all([freePort(), freePort()]);
     const settings = {
       hostname: "mail.bench.test",
       listeners: [{ protocol: "smtp", address: "127.0.0.1", port: smtpPort }],
@@ -44,7 +44,8 @@ export const mailkeep: OutboundPeer = {
       [...profile, path.join(root, "mailserver-runtime/main.ts"), "--root", directory],
       { stdio: ["ignore", output.fd, output.fd], env: { ...process.env, UV_THREADPOOL_SIZE: "16" } },
     );
-    const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+    const guarded = endWithBench([server.pid!]);
+    const ended = new Promise<void>((resolve) => server.once("exit", () => resolve())).then(guarded);
     try {
       await banner(smtpPort);
     } catch (error) {

@@ -4,11 +4,12 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { version } from "../harness.ts";
+import { endWithBench } from "./end-with-bench.ts";
 import { forwardedAddress, type OutboundPeer, sinkAddress } from "./outbound-peer.ts";
-import { banner } from "./ports.ts";
+import { pidIn } from "./pid-file.ts";
+import { banner, freePort } from "./ports.ts";
 
 const run = promisify(execFile);
-const smtpPort = 11125;
 
 export const postfix: OutboundPeer = {
   name: "Postfix",
@@ -23,6 +24,7 @@ export const postfix: OutboundPeer = {
   },
   version: () => `Postfix ${version("/usr/sbin/postconf", "-d", "-h", "mail_version")}`,
   async start(directory, sinkPort) {
+    const smtpPort = await freePort();
     const conf = path.join(directory, "conf");
     for (const folder of ["conf", "queue", "data"])
       await fs.mkdir(path.join(directory, folder), { recursive: true });
@@ -78,6 +80,8 @@ export const postfix: OutboundPeer = {
     const child = spawn("/usr/sbin/postfix", ["-c", conf, "start"], { stdio: "ignore" });
     const code = await new Promise((resolve) => child.once("exit", resolve));
     if (code !== 0) throw new Error(`postfix start ended with ${code}`);
+    const pid = await pidIn(path.join(directory, "queue/pid/master.pid"));
+    const guarded = endWithBench([pid]);
     await banner(smtpPort);
     return {
       smtpPort,
@@ -91,6 +95,7 @@ export const postfix: OutboundPeer = {
       },
       async stop() {
         await run("/usr/sbin/postfix", ["-c", conf, "stop"]).catch(() => {});
+        guarded();
       },
     };
   },

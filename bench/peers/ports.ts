@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer } from "node:net";
 
 /** Resolves when something at the port has sent its first bytes (a banner). */
-export async function banner(port: number, timeoutMs = 15_000): Promise<void> {
+export async function banner(port: number, timeoutMs = 60_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const answered = await new Promise<boolean>((resolve) => {
@@ -17,7 +17,7 @@ export async function banner(port: number, timeoutMs = 15_000): Promise<void> {
 }
 
 /** Resolves when something listens at the port. */
-export async function opens(port: number, timeoutMs = 15_000): Promise<void> {
+export async function opens(port: number, timeoutMs = 60_000): Promise<void> {
   for (const deadline = Date.now() + timeoutMs; ; ) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => {

@@ -7,7 +7,9 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { version } from "../harness.ts";
-import { banner } from "./ports.ts";
+import { endWithBench } from "./end-with-bench.ts";
+import { pidIn } from "./pid-file.ts";
+import { banner, freePort } from "./ports.ts";
 import { type BenchPeer, benchPassword, benchUsers } from "./server.ts";
 
 const run = promisify(execFile);
@@ -31,6 +33,7 @@ export const postfixDovecot: BenchPeer = {
   async start(directory) {
     const { stdout } = await run("openssl", ["passwd", "-6", benchPassword]);
     const hash = stdout.trim();
+    const [smtpPort, imapPort] = await Promise.all([freePort(), freePort()]);
     const conf = path.join(directory, "conf");
     for (const folder of [
       "conf/postfix",
@@ -47,7 +50,11 @@ export const postfixDovecot: BenchPeer = {
       ["dovecot.conf", "conf/dovecot/dovecot.conf"],
     ] as const) {
       const text = await fs.readFile(path.join(templates, template), "utf8");
-      await fs.writeFile(path.join(directory, target), text.replaceAll("@B@", directory));
+      const filled = text
+        .replaceAll("@B@", directory)
+        .replaceAll("@SMTP@", String(smtpPort))
+        .replaceAll("@IMAP@", String(imapPort));
+      await fs.writeFile(path.join(directory, target), filled);
     }
     const uid = Number((await run("id", ["-u", "mail"])).stdout);
     const gid = Number((await run("id", ["-g", "mail"])).stdout);
@@ -73,22 +80,24 @@ export const postfixDovecot: BenchPeer = {
     const dovecot = path.join(conf, "dovecot/dovecot.conf");
     await daemon("/usr/sbin/dovecot", ["-c", dovecot]);
     await daemon("/usr/sbin/postfix", ["-c", path.join(conf, "postfix"), "start"]);
-    await Promise.all([banner(11025), banner(11143)]);
     const pids = await Promise.all(
-      ["run/postfix/queue/pid/master.pid", "run/dovecot/master.pid"].map(async (file) =>
-        Number(await fs.readFile(path.join(directory, file), "utf8")),
+      ["run/postfix/queue/pid/master.pid", "run/dovecot/master.pid"].map((file) =>
+        pidIn(path.join(directory, file)),
       ),
     );
+    const guarded = endWithBench(pids);
+    await Promise.all([banner(smtpPort), banner(imapPort)]);
     return {
       pids,
-      smtpPort: 11025,
-      imap: { port: 11143, tls: false },
+      smtpPort,
+      imap: { port: imapPort, tls: false },
       users: benchUsers,
       password: benchPassword,
       async stop() {
         await run("/usr/sbin/postfix", ["-c", path.join(conf, "postfix"), "stop"]).catch(() => {});
         await run("/usr/bin/doveadm", ["-c", dovecot, "stop"]).catch(() => {});
         await new Promise((resolve) => setTimeout(resolve, 500));
+        guarded();
       },
     };
   },
