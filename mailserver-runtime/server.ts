@@ -19,6 +19,7 @@ import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
+import { createTeacher } from "./learning/teacher.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
 import { openOwnStore } from "./open-store.ts";
@@ -200,6 +201,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       move: (connection, state) => pool.move(() => ports.giveAway(connection), state),
     });
     closers.push(() => serving.close());
+    const teacher = createTeacher({
+      directory: `${directories.state}/learning`,
+      classifier: serving.classifier,
+      log,
+    });
+    teacher.start();
+    closers.push(() => teacher.close());
     const expiring = setInterval(() => void expire(), QUARANTINE_SWEEP_MS).unref();
     closers.push(() => clearInterval(expiring));
     const expire = async () => {
@@ -255,8 +263,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         toAccount,
         forward: enter,
         forwardSender: (from) => (settings().srs.enabled ? foundation.srs(snapshot()).forward(from) : from),
-        learn: (content, user) => serving.classifier.learn(content, "ham", user),
+        learn: async (content, user) => void (await teacher.teach(content, "ham", user)),
       }),
+      learning: { teacher, store },
       metrics,
       explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
@@ -292,6 +301,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await authenticator.close();
         await bans.close();
         await limiter.close();
+        await teacher.close();
         await serving.close();
         await ownStore.close();
         await reports.close();

@@ -15,6 +15,7 @@ import { createSigner } from "./filter/signer.ts";
 import type { Foundation } from "./foundation.ts";
 import { sayBye, serveImap } from "./imap/serve.ts";
 import type { ImapDependencies } from "./imap/session.ts";
+import { openCollector } from "./learning/collector.ts";
 import { clearSpool } from "./message/spooled-content.ts";
 import type { Connection } from "./net/connection.ts";
 import { openQuarantine, type Quarantine } from "./quarantine/quarantine.ts";
@@ -106,6 +107,12 @@ export async function openServing(
     isOurs: (domain) => snapshot().domain(domain) !== undefined,
     log,
   });
+  const collector = openCollector({
+    directory: `${directories.state}/learning`,
+    store,
+    enabled: () => settings().filter.learn,
+    log,
+  });
   const offersTls = tls.status().length > 0;
 
   const services: SmtpServices = {
@@ -156,6 +163,7 @@ export async function openServing(
     }),
     isActive: (account) => snapshot().account(account)?.enabled === true,
     offend,
+    onSorted: collector.sorted,
     hasRoomFor: foundation.freeSpace.hasRoomFor,
     elsewhere: (account, connection) => shared.elsewhere("imap", account, connection, sayBye),
   });
@@ -181,6 +189,7 @@ export async function openServing(
     quarantine,
     refusals: { smtp: connectionRefusal },
     async close() {
+      await collector.settled();
       await classifier.close();
       await Promise.all([dmarc.close(), received.close()]);
     },

@@ -2,10 +2,12 @@
 import type { z } from "zod";
 import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
+import type { Teacher } from "../learning/teacher.ts";
 import type { QuarantineOperator } from "../quarantine/operator.ts";
 import type { QueueOperator } from "../queue/operator.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
+import type { MailStore } from "../store/mail-store.ts";
 import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -33,6 +35,7 @@ export interface LiveServer {
   explainTls?(domain: string): Promise<readonly string[]>;
   readonly queue: Pick<QueueOperator, "list" | "show" | "hold" | "release" | "retry" | "bounce" | "remove">;
   readonly quarantine?: QuarantineOperator;
+  readonly learning?: { readonly teacher: Teacher; readonly store: Pick<MailStore, "account"> };
   readonly metrics: Pick<Metrics, "text">;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;

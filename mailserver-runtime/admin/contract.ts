@@ -338,6 +338,19 @@ export const operations = {
   /** Teaches the classifier that messages are ham; they stay where they are. */
   "quarantine.learn": { request: quarantineSelection, answer: z.strictObject({ count: z.int() }) },
   "quarantine.delete": { request: quarantineSelection, answer: z.strictObject({ count: z.int() }) },
+  /**
+   * Teaches the classifier that the messages of a file or folder on the host (absolute), or of an account's mailbox, are
+   * spam or ham; for everybody, and for `account` as well. Each message counts once.
+   */
+  learn: {
+    request: z.strictObject({
+      as: z.enum(["spam", "ham"]),
+      path: z.string().min(1).max(4096).optional(),
+      account: address.optional(),
+      mailbox: z.string().min(1).max(1000).optional(),
+    }),
+    answer: z.strictObject({ learnt: z.int(), known: z.int() }),
+  },
   /** The server's figures in Prometheus' text format. */
   metrics: { request: z.strictObject({}), answer: z.strictObject({ text: z.string() }) },
   /** The way of an address: every step with the file and line it comes from, in words; a line each. */

@@ -24,6 +24,7 @@ import {
 } from "./contract.ts";
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
+import { learnOperations } from "./learn.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { quarantineOperations } from "./quarantine.ts";
 import { queueOperations } from "./queue.ts";
@@ -50,6 +51,7 @@ const performers: Performers = {
   ...reportOperations,
   ...queueOperations,
   ...quarantineOperations,
+  ...learnOperations,
 };
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The commands of a mail host: `admin` for programs, `queue`, `quarantine`, `metrics`, `explain`, `trace`, `reports` and `setup` for
+ * The commands of a mail host: `admin` for programs, `queue`, `quarantine`, `learn`, `metrics`, `explain`, `trace`, `reports` and `setup` for
  * people, the last with DMS's subcommands, messages and exit codes. Called as `setup`, it is that command.
  *
  *     main.ts [--root DIR] admin
@@ -8,6 +8,7 @@
  *     main.ts [--root DIR] reports [domain] [--days <number>]
  *     main.ts [--root DIR] queue <action> ...
  *     main.ts [--root DIR] quarantine <action> ...
+ *     main.ts [--root DIR] learn spam|ham <file | folder | account:mailbox> ...
  *     main.ts [--root DIR] metrics
  *     main.ts [--root DIR] setup <subcommand> ...
  *
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
   trace: async (context, args) => (await import("./tell.ts")).traceCommand(context, args),
   queue: async (context, args) => (await import("./queue.ts")).queueCommand(context, args),
   quarantine: async (context, args) => (await import("./quarantine.ts")).quarantineCommand(context, args),
+  learn: async (context, args) => (await import("./learn.ts")).learnCommand(context, args),
   metrics: async (context) => (await import("./queue.ts")).metricsCommand(context),
   setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
 };

@@ -7,6 +7,7 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import { passwordOffer, type SaslOffer } from "../auth/sasl-offer.ts";
 import type { Offend } from "../ban/offence.ts";
+import type { Sorted } from "../learning/lesson.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
@@ -45,6 +46,8 @@ export interface ImapDependencies {
   readonly isActive?: (account: string) => boolean;
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */
   readonly offend?: Offend;
+  /** Hears where messages were moved or copied to, and how they were marked; returns at once (`learning/`). */
+  readonly onSorted?: (sorted: Sorted) => void;
   /** Whether the disk has room for so many bytes of new mail; default: always. */
   readonly hasRoomFor?: (bytes: number) => boolean;
   /**

@@ -533,6 +533,10 @@ export const settingsSchema = z.strictObject({
         .array(listedSenderSchema)
         .default([])
         .meta({ description: "Senders that are refused: addresses, domains and clients' networks." }),
+      learn: z.boolean().default(true).meta({
+        description: "Learn from what people move to Junk and out of it, or mark as `$Junk` and `$NotJunk`.",
+        dms: "RSPAMD_LEARN",
+      }),
       overrides: z
         .array(filterOverrideSchema)
         .default([])

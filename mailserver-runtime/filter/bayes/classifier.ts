@@ -1,11 +1,14 @@
 /**
  * The classifier of a server: one model for all, one for each user who has taught it, each one file.
  *
+ * One process writes them; the others, and who copies a file into place, are noticed within half a minute.
+ *
  * `<directory>/global.model` and `<directory>/users/<account>.model`. A file is written whole or not at all
  * (config/durable-file.ts) and may be copied at any time; one that is damaged is named in the log, set aside
  * as `.damaged`, and learning begins anew: a filter that guesses from broken counts is worse than one
  * that has no say. What was learnt is durable when `learn` resolves; many at once share one write.
  */
+import { statSync } from "node:fs";
 import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { writeDurably } from "../../config/durable-file.ts";
@@ -45,10 +48,16 @@ export function openClassifier(options: { readonly directory: string; readonly l
       user === undefined
         ? join(options.directory, "global.model")
         : join(options.directory, "users", userFile(user));
-    const file = files.get(path) ?? {
-      opening: openModelFile(path, user === undefined ? MAX_SLOTS : MAX_USER_SLOTS, options.log),
-      inUse: 0,
-    };
+    const known = files.get(path);
+    const file =
+      known !== undefined && !isReplaced(path, known)
+        ? known
+        : {
+            opening: openModelFile(path, user === undefined ? MAX_SLOTS : MAX_USER_SLOTS, options.log),
+            inUse: 0,
+            lookedAt: performance.now(),
+            version: versionOf(path),
+          };
     // Put in anew, so that the first of the map is the one unused for longest.
     files.delete(path);
     files.set(path, file);
@@ -67,6 +76,15 @@ export function openClassifier(options: { readonly directory: string; readonly l
       throw error;
     } finally {
       file.inUse -= 1;
+      // What this process wrote itself is no reason to read it again.
+      if (
+        file.inUse === 0 &&
+        (await file.opening.then(
+          (one) => one.takeWritten(),
+          () => false,
+        ))
+      )
+        file.version = versionOf(path);
       forgetUnused();
     }
   }
@@ -119,9 +137,29 @@ export function openClassifier(options: { readonly directory: string; readonly l
 interface OpenFile {
   readonly opening: Promise<ModelFile>;
   inUse: number;
+  /** When its version was last asked for, on the clock of `performance.now`. */
+  lookedAt: number;
+  version: string;
 }
+
+/** How long a model is believed to be the file's content. */
+const LOOK_MS = 30_000;
+
+/** Whether another process wrote the file, or a person put another one in its place. Never while somebody here uses it. */
+function isReplaced(path: string, file: OpenFile): boolean {
+  if (file.inUse > 0 || performance.now() - file.lookedAt < LOOK_MS) return false;
+  file.lookedAt = performance.now();
+  return versionOf(path) !== file.version;
+}
+function versionOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? "" : `${stats.ino}:${stats.mtimeMs}:${stats.size}`;
+}
+
 interface ModelFile {
   readonly model: Model;
+  /** Whether it has been written since this was asked last. */
+  takeWritten(): boolean;
   /** Resolves when the change is in the file. */
   change(apply: (model: Model) => void): Promise<void>;
   settled(): Promise<void>;
@@ -132,8 +170,14 @@ async function openModelFile(path: string, maxSlots: number, log: Log): Promise<
   /** The write that has not begun yet, which every change until then is part of. */
   let next: Promise<void> | undefined;
   let current: Promise<void> = Promise.resolve();
+  let isWritten = false;
   return {
     model,
+    takeWritten() {
+      const was = isWritten;
+      isWritten = false;
+      return was;
+    },
     async change(apply) {
       apply(model);
       next ??= current
@@ -141,6 +185,7 @@ async function openModelFile(path: string, maxSlots: number, log: Log): Promise<
         .then(() => {
           current = next!;
           next = undefined;
+          isWritten = true;
           return writeDurably(path, model.toBytes());
         });
       await next;

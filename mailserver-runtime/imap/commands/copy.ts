@@ -46,6 +46,12 @@ function totalSize(view: MailboxView, uids: readonly number[]): number {
   return uids.reduce((sum, uid) => sum + view.sizes[positionOf(view, uid)]!, 0);
 }
 
+/** Into Junk or out of it: a lesson for the filter. */
+function tellSorted(session: Session, mailbox: string, { targetUids }: CopyResult): void {
+  const from = session.box.mailbox.name;
+  session.dependencies.onSorted?.({ account: session.mail.address, mailbox, uids: targetUids, from });
+}
+
 function copyUid(result: CopyResult): string | undefined {
   if (result.sourceUids.length === 0) return undefined;
   return `COPYUID ${result.uidValidity} ${formatSet(result.sourceUids)} ${formatSet(result.targetUids)}`;
@@ -65,7 +71,9 @@ const copyRow = (name: string, byUid: boolean): Command =>
       };
       const result = await withProgress(session, () => transfer(session, args, byUid, copyAll));
       if (result === undefined) return ok("Nothing to copy.");
-      return "status" in result ? result : ok("Copied.", copyUid(result));
+      if ("status" in result) return result;
+      tellSorted(session, args.target, result);
+      return ok("Copied.", copyUid(result));
     },
   });
 export const copy = copyRow("COPY", false);
@@ -91,6 +99,7 @@ const moveRow = (name: string, byUid: boolean): Command =>
       const result = await withProgress(session, () => transfer(session, args, byUid, moveAll));
       if (result === undefined) return ok("Nothing to move.");
       if ("status" in result) return result;
+      tellSorted(session, args.target, result);
       const code = copyUid(result);
       if (code) out.text(`* OK [${code}] Moved.\r\n`);
       session.contexts?.tellLeaving();

@@ -1,3 +1,4 @@
+import { classOfKeywords } from "../../learning/lesson.ts";
 import { Flag, KEYWORD_SHIFT, positionOf } from "../../store/mail-store.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
@@ -87,6 +88,13 @@ async function run(session: Session, args: StoreArguments, byUid: boolean): Prom
     unchangedSince: args.unchangedSince,
   });
   const untouched = new Set(modified);
+  if (args.mode !== "remove" && classOfKeywords(args.flags) !== undefined)
+    session.dependencies.onSorted?.({
+      account: session.mail.address,
+      mailbox: box.mailbox.name,
+      uids: uids.filter((uid) => !untouched.has(uid)),
+      keywords: args.flags,
+    });
   await answer(session, args, byUid, positions, untouched);
   if (untouched.size > 0) {
     const numbers = byUid ? modified : modified.map((uid) => positionOf(box.known, uid) + 1);
