@@ -222,6 +222,11 @@ export interface Mailbox {
   read(uid: number): Promise<MessageContent>;
   /** The header block alone (through the empty line), from the index where it is there. */
   readHeader(uid: number): Promise<Buffer>;
+  /**
+   * At least its usual fields (`message/mime/usual-fields.ts`) in the order they stand, ended by an empty line; where
+   * the store keeps them at hand, much quicker than the whole header.
+   */
+  readUsualFields(uid: number): Promise<Buffer>;
   /** When the message came into this mailbox (RFC 8514), milliseconds since the epoch. */
   savedAt(uid: number): Promise<number | undefined>;
   /** Where the store keeps some: what readers of this mailbox worked out. */
@@ -238,7 +243,7 @@ export interface MessageDigests {
   /** Whether any have been kept, now or before. */
   begun(): Promise<boolean>;
   /** UIDs that have one. */
-  uids(): Promise<ReadonlySet<number>>;
+  uids(): Promise<Pick<ReadonlySet<number>, "has" | "size">>;
   /** Shows every digest: `length` words from `at` on. Lets others have their turn between many. */
   scan(visit: (uid: number, words: Uint32Array, at: number, length: number) => void): Promise<void>;
   /** Keeps one for a message that has none. */

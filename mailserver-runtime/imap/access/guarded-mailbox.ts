@@ -150,6 +150,10 @@ export class GuardedMailbox implements Mailbox {
     this.#need("r");
     return this.#inner.readHeader(uid);
   }
+  async readUsualFields(uid: number): Promise<Buffer> {
+    this.#need("r");
+    return this.#inner.readUsualFields(uid);
+  }
   async savedAt(uid: number): Promise<number | undefined> {
     this.#need("r");
     return this.#inner.savedAt(uid);

@@ -10,13 +10,20 @@ import { type MimePart, readStructure } from "../../message/mime/structure.ts";
 import type { Selected } from "../selected.ts";
 
 /** What an item needs, as bits. */
-export const Need = { Nothing: 0, Header: 1, Content: 2, Structure: 4, SaveDate: 8 } as const;
+export const Need = {
+  Nothing: 0,
+  Header: 1,
+  Content: 2,
+  Structure: 4,
+  SaveDate: 8,
+  UsualFields: 16,
+} as const;
 
 export class FetchMessage {
   readonly box: Selected;
   readonly position: number;
   readonly uid: number;
-  /** The header block with its empty line (Need.Header). */
+  /** The header block with its empty line (Need.Header), or of it what Need.UsualFields asks for. */
   header: Buffer = NOTHING;
   /** Need.Content. */
   content: MessageContent | undefined;
@@ -41,6 +48,8 @@ export class FetchMessage {
       if (needs & Need.Structure) this.structure = await readStructure(content);
     }
     if (needs & Need.Header) this.header = await this.#loadHeader();
+    else if (needs & Need.UsualFields)
+      this.header = this.content?.buffer ? await this.#loadHeader() : await mailbox.readUsualFields(this.uid);
     if (needs & Need.SaveDate) this.savedAt = await mailbox.savedAt(this.uid);
   }
 

@@ -67,7 +67,7 @@ const SIMPLE: Record<SimpleItem, ItemWriter> = {
     out.text(")");
   }),
   ENVELOPE: {
-    needs: Need.Header,
+    needs: Need.UsualFields,
     write(out, message) {
       out.text("ENVELOPE ");
       writeEnvelope(out, message.header);

@@ -1,6 +1,7 @@
 /** The bytes of BODY[...] sections, as offsets or pieces, and their way to the client (RFC 9051 §6.4.5). */
 import type { MessageContent } from "../../message/content.ts";
 import { messageAt, partAt, selectFields } from "../../message/mime/sections.ts";
+import { isUsualField } from "../../message/mime/usual-fields.ts";
 import { BrokenAnswerError } from "../command-reader.ts";
 import type { Partial, Section } from "../grammar/fetch-items.ts";
 import type { Output } from "../output.ts";
@@ -16,7 +17,10 @@ export type SectionBytes =
 export function sectionNeeds(section: Section): number {
   if (section.path.length > 0) return Need.Content | Need.Structure;
   if (section.text === "all") return Need.Content;
-  return section.text === "text" ? Need.Content | Need.Header : Need.Header;
+  if (section.text === "text") return Need.Content | Need.Header;
+  const isUsual =
+    section.text === "fields" && section.names.every((name) => isUsualField(name.toString("latin1")));
+  return isUsual ? Need.UsualFields : Need.Header;
 }
 
 /** Finds a section in a loaded message. */

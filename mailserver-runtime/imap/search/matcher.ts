@@ -9,6 +9,7 @@
 import { envelopeFields } from "../../message/mime/envelope.ts";
 import { FieldCursor } from "../../message/mime/fields.ts";
 import { readStructure } from "../../message/mime/structure.ts";
+import { isUsualField } from "../../message/mime/usual-fields.ts";
 import { Flag, KEYWORD_SHIFT, StoreError } from "../../store/mail-store.ts";
 import { emailId } from "../fetch/items.ts";
 import { GrammarError } from "../grammar/cursor.ts";
@@ -35,6 +36,13 @@ interface Loaded {
   /** Answers of keys that needed the body, by node. */
   body: Map<SearchNode, boolean> | undefined;
 }
+/** What a program needs of a message beside the index. */
+interface Needs {
+  header: boolean;
+  /** Fields that are not among the usual ones. */
+  unusual: boolean;
+  saved: boolean;
+}
 type Test = (message: Loaded) => Answer;
 
 /**
@@ -48,7 +56,7 @@ export async function search(
 ): Promise<number[]> {
   const { out } = session;
   const bodyNodes: SearchNode[] = [];
-  const needs = { header: false, saved: false };
+  const needs: Needs = { header: false, unusual: false, saved: false };
   const ruledOut = await askIndex(session, box, program);
   const test = compile({ session, box, ruledOut }, program, bodyNodes, needs);
   const found: number[] = [];
@@ -75,7 +83,7 @@ async function loadAndTest(
   message: Loaded,
   test: Test,
   bodyNodes: readonly SearchNode[],
-  needs: { readonly header: boolean; readonly saved: boolean },
+  needs: Readonly<Needs>,
 ): Promise<Answer> {
   const { mailbox } = box;
   try {
@@ -85,7 +93,9 @@ async function loadAndTest(
       result = test(message);
     }
     if (result === UNKNOWN && needs.header) {
-      message.header = await mailbox.readHeader(message.uid);
+      message.header = needs.unusual
+        ? await mailbox.readHeader(message.uid)
+        : await mailbox.readUsualFields(message.uid);
       result = test(message);
     }
     if (result !== UNKNOWN || bodyNodes.length === 0) return result;
@@ -161,12 +171,7 @@ async function askIndex(
   return textIndexOf(mailbox, session.dependencies.log)?.ruleOut(known, questions) ?? new Map();
 }
 
-function compile(
-  place: Place,
-  node: SearchNode,
-  bodyNodes: SearchNode[],
-  needs: { header: boolean; saved: boolean },
-): Test {
+function compile(place: Place, node: SearchNode, bodyNodes: SearchNode[], needs: Needs): Test {
   const { box, session } = place;
   const { known } = box;
   switch (node.key) {
@@ -233,6 +238,7 @@ function compile(
       };
     case "header":
       needs.header = true;
+      needs.unusual ||= !isUsualField(node.name);
       return unlessRuledOut(place, node, headerTest(node.name, node.text));
     case "body":
     case "text":

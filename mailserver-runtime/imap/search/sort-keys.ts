@@ -54,11 +54,11 @@ export async function sortPositions(
 
 const EMPTY = Buffer.alloc(0);
 
-/** The header, empty when the message has vanished meanwhile. */
+/** The usual fields of the header, empty when the message has vanished meanwhile. */
 export async function headerAt(session: Session, position: number): Promise<Buffer> {
   const { box } = session;
   try {
-    return await box.mailbox.readHeader(box.known.uids[position]!);
+    return await box.mailbox.readUsualFields(box.known.uids[position]!);
   } catch (error) {
     if (error instanceof StoreError && error.code === "expunged") return EMPTY;
     throw error;

@@ -244,6 +244,9 @@ export class MemoryMailbox implements Mailbox {
     return content.size > 64 * 1024 ? { ...content, buffer: undefined } : content;
   }
 
+  readUsualFields(uid: number): Promise<Buffer> {
+    return this.readHeader(uid);
+  }
   async readHeader(uid: number): Promise<Buffer> {
     const { bytes } = this.#message(uid);
     const end = headerEnd(bytes);

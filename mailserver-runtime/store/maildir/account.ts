@@ -438,8 +438,11 @@ export class MaildirAccount implements AccountStore {
       log: this.#log,
       inFlight: this.inFlight,
       indexPath: `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
-      // No mailbox's index has this name: theirs are INBOX and what begins with a dot.
-      digestPath: `${this.#context.indexDirectory}/text${disk}`,
+      // No mailbox's index has these names: theirs are INBOX and what begins with a dot.
+      digestPaths: {
+        text: `${this.#context.indexDirectory}/text${disk}`,
+        fields: `${this.#context.indexDirectory}/fields${disk}`,
+      },
       digestCache: this.#context.digestCache,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
       checkVolume: () => this.#context.volume.check(),

@@ -24,6 +24,9 @@ const HEAD_WORDS = 8;
 const FRAME_WORDS = 3;
 /** No digest has more words. */
 const MAX_WORDS = 64 * 1024;
+/** Words of a segment are counted below this. */
+const PLACE = 2 ** 20;
+const WAITING = -1;
 const SEGMENT_BYTES = 1024 * 1024;
 /** Digests wait for their file up to this size. */
 const MAX_PENDING_BYTES = 256 * 1024;
@@ -47,10 +50,13 @@ export class DigestFile implements MessageDigests {
   closed = false;
   readonly #options: DigestFileOptions;
   #opening: Promise<void> | undefined;
-  readonly #uids = new Set<number>();
+  #isOpen = false;
+  /** Where the record of each UID stands: segment × PLACE + word, or WAITING. */
+  readonly #places = new Map<number, number>();
   #segments: Segment[] = [];
-  /** Records that are not in the file yet. */
-  #pending: Uint32Array[] = [];
+  readonly #loading = new Map<Segment, Promise<Uint32Array | undefined>>();
+  /** Records that are not in the file yet, by UID. */
+  readonly #pending = new Map<number, Uint32Array>();
   #pendingBytes = 0;
   #end = 0;
   #writing: Promise<void> = Promise.resolve();
@@ -63,43 +69,70 @@ export class DigestFile implements MessageDigests {
     return this.#opening !== undefined || existsSync(this.#options.path);
   }
 
-  async uids(): Promise<ReadonlySet<number>> {
+  async uids(): Promise<Pick<ReadonlySet<number>, "has" | "size">> {
     await this.#open();
-    return this.#uids;
+    return this.#places;
+  }
+
+  /** The digest of one message; no promise where memory has it. */
+  find(uid: number): Uint32Array | undefined | Promise<Uint32Array | undefined> {
+    if (!this.#isOpen) return this.#open().then(() => (this.#isOpen ? this.find(uid) : undefined));
+    const place = this.#places.get(uid);
+    if (place === undefined) return undefined;
+    if (place === WAITING) return this.#pending.get(uid)?.subarray(FRAME_WORDS);
+    const segment = this.#segments[Math.floor(place / PLACE)]!;
+    const words = this.#options.cache.get(segment);
+    if (words !== undefined) return digestAt(words, place % PLACE, uid);
+    return this.#load(segment).then((loaded) => loaded && digestAt(loaded, place % PLACE, uid));
+  }
+
+  /** A segment from the file, read once for all who wait for it; undefined where it is damaged. */
+  #load(segment: Segment): Promise<Uint32Array | undefined> {
+    let loading = this.#loading.get(segment);
+    if (loading === undefined) {
+      loading = this.#readSegment(segment).finally(() => this.#loading.delete(segment));
+      this.#loading.set(segment, loading);
+    }
+    return loading;
+  }
+  async #readSegment(segment: Segment): Promise<Uint32Array | undefined> {
+    const { path, cache } = this.#options;
+    const file = await open(path, "r").catch(() => undefined);
+    if (file === undefined) return undefined;
+    try {
+      const words = await readWords(file, segment.offset, segment.bytes);
+      if (words.byteLength < segment.bytes || believable(words, () => undefined) < words.length)
+        return undefined;
+      cache.set(segment, words);
+      return words;
+    } finally {
+      await file.close();
+    }
   }
 
   async scan(visit: (uid: number, words: Uint32Array, at: number, length: number) => void): Promise<void> {
     await this.#open();
-    const { cache, path } = this.#options;
-    let file: FileHandle | undefined;
-    try {
-      for (const segment of [...this.#segments]) {
-        let words = cache.get(segment);
-        if (words === undefined) {
-          await turn();
-          file ??= await open(path, "r");
-          words = await readWords(file, segment.offset, segment.bytes);
-          if (believable(words, () => undefined) < words.length) continue;
-          cache.set(segment, words);
-        }
-        walk(words, visit);
+    for (const segment of [...this.#segments]) {
+      let words = this.#options.cache.get(segment);
+      if (words === undefined) {
+        await turn();
+        words = await this.#load(segment);
       }
-    } finally {
-      await file?.close();
+      if (words !== undefined) walk(words, visit);
     }
-    for (const record of [...this.#pending]) walk(record, visit);
+    for (const record of [...this.#pending.values()]) walk(record, visit);
   }
 
   async keep(uid: number, digest: Uint32Array): Promise<void> {
     await this.#open();
-    if (this.closed || this.#uids.has(uid) || digest.length > MAX_WORDS) return;
+    if (this.closed || this.#places.has(uid) || digest.length > MAX_WORDS) return;
     const record = new Uint32Array(FRAME_WORDS + digest.length);
     record[0] = uid;
     record[1] = digest.length;
     record.set(digest, FRAME_WORDS);
     record[2] = checksum(record, 0, digest.length);
-    this.#uids.add(uid);
-    this.#pending.push(record);
+    this.#places.set(uid, WAITING);
+    this.#pending.set(uid, record);
     this.#pendingBytes += record.byteLength;
     if (this.#pendingBytes >= MAX_PENDING_BYTES) await this.#flush();
   }
@@ -109,13 +142,18 @@ export class DigestFile implements MessageDigests {
     this.closed = true;
     if (this.#opening === undefined) return;
     await this.#opening;
-    await this.#flush();
+    while (this.#pending.size > 0) await this.#flush();
     for (const segment of this.#segments) this.#options.cache.delete(segment);
   }
 
   #open(): Promise<void> {
     if (this.closed && this.#opening === undefined) return Promise.resolve();
-    this.#opening ??= this.#read().catch((error) => this.#fail(error));
+    this.#opening ??= this.#read().then(
+      () => {
+        this.#isOpen = true;
+      },
+      (error) => this.#fail(error),
+    );
     return this.#opening;
   }
 
@@ -133,9 +171,10 @@ export class DigestFile implements MessageDigests {
       this.#end = 4 * HEAD_WORDS;
       while (this.#end < size) {
         const words = await readWords(file, this.#end, Math.min(SEGMENT_BYTES, size - this.#end));
-        const good = believable(words, (uid) => {
+        const number = this.#segments.length;
+        const good = believable(words, (uid, at) => {
           records += 1;
-          this.#uids.add(uid);
+          this.#places.set(uid, number * PLACE + at);
         });
         if (good === 0) break;
         const segment = { offset: this.#end, bytes: 4 * good };
@@ -156,7 +195,7 @@ export class DigestFile implements MessageDigests {
     const { path, cache } = this.#options;
     for (const segment of this.#segments) cache.delete(segment);
     this.#segments = [];
-    this.#uids.clear();
+    this.#places.clear();
     const head = new Uint32Array(HEAD_WORDS);
     head.set([MAGIC, uidValidity, crc32(guid)]);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -171,15 +210,19 @@ export class DigestFile implements MessageDigests {
 
   #flush(): Promise<void> {
     const writing = this.#writing.then(async () => {
-      const records = [...this.#pending];
+      const records = this.#nextSegment();
       if (records.length === 0) return;
-      const segment = { offset: this.#end, bytes: this.#pendingBytes };
+      const bytes = records.reduce((sum, [, record]) => sum + record.byteLength, 0);
+      const segment = { offset: this.#end, bytes };
+      const number = this.#segments.length;
       const words = new Uint32Array(segment.bytes / 4);
-      let at = 0;
-      for (const record of records) {
+      let end = 0;
+      const places = records.map(([uid, record]) => {
+        const at = end;
         words.set(record, at);
-        at += record.length;
-      }
+        end += record.length;
+        return [uid, number * PLACE + at] as const;
+      });
       const file = await open(this.#options.path, "r+");
       try {
         await file.write(bytesOf(words), 0, segment.bytes, segment.offset);
@@ -187,7 +230,10 @@ export class DigestFile implements MessageDigests {
         await file.close();
       }
       // Nothing was awaited since the file had them: a scan sees each record once.
-      this.#pending = this.#pending.slice(records.length);
+      for (const [uid, place] of places) {
+        this.#pending.delete(uid);
+        this.#places.set(uid, place);
+      }
       this.#pendingBytes -= segment.bytes;
       this.#segments.push(segment);
       this.#end += segment.bytes;
@@ -197,15 +243,28 @@ export class DigestFile implements MessageDigests {
     return this.#writing;
   }
 
+  /** What waits, up to the size of a segment. */
+  #nextSegment(): readonly (readonly [uid: number, record: Uint32Array])[] {
+    const records: (readonly [number, Uint32Array])[] = [];
+    let bytes = 0;
+    for (const entry of this.#pending) {
+      bytes += entry[1].byteLength;
+      if (bytes > SEGMENT_BYTES) break;
+      records.push(entry);
+    }
+    return records;
+  }
+
   /** Without a file there are no digests; searches read the messages. */
   #fail(error: unknown): void {
     if (!this.closed)
       this.#options.log.warn({ err: error, path: this.#options.path }, "no index of texts can be kept");
     this.closed = true;
-    this.#pending = [];
+    this.#isOpen = false;
+    this.#pending.clear();
     this.#pendingBytes = 0;
     this.#segments = [];
-    this.#uids.clear();
+    this.#places.clear();
   }
 }
 
@@ -230,16 +289,21 @@ function checksum(words: Uint32Array, at: number, length: number): number {
 }
 
 /** How many words from the start are whole and undamaged records. */
-function believable(words: Uint32Array, each: (uid: number) => void): number {
+function believable(words: Uint32Array, each: (uid: number, at: number) => void): number {
   let at = 0;
   while (at + FRAME_WORDS <= words.length) {
     const length = words[at + 1]!;
     if (length > MAX_WORDS || at + FRAME_WORDS + length > words.length) break;
     if (checksum(words, at, length) !== words[at + 2]) break;
-    each(words[at]!);
+    each(words[at]!, at);
     at += FRAME_WORDS + length;
   }
   return at;
+}
+
+function digestAt(words: Uint32Array, at: number, uid: number): Uint32Array | undefined {
+  if (words[at] !== uid) return undefined;
+  return words.subarray(at + FRAME_WORDS, at + FRAME_WORDS + words[at + 1]!);
 }
 
 function walk(
@@ -251,4 +315,16 @@ function walk(
     visit(words[at]!, words, at + FRAME_WORDS, length);
     at += FRAME_WORDS + length;
   }
+}
+
+/** Bytes as a digest: how many, then they. */
+export function packBytes(bytes: Buffer): Uint32Array {
+  const words = new Uint32Array(1 + Math.ceil(bytes.length / 4));
+  words[0] = bytes.length;
+  new Uint8Array(words.buffer, 4).set(bytes);
+  return words;
+}
+/** The bytes again; a view, not a copy. */
+export function packedBytes(words: Uint32Array): Buffer {
+  return Buffer.from(words.buffer as ArrayBuffer, words.byteOffset + 4, words[0]);
 }

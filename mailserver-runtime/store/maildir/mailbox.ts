@@ -8,6 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import type { MessageContent } from "../../message/content.ts";
+import { usualFields } from "../../message/mime/usual-fields.ts";
 import {
   type AppendMessage,
   type CopyResult,
@@ -23,7 +24,7 @@ import { type Arrival, admit, placeFor } from "./arrivals.ts";
 import { withoutRecent, withSize } from "./columns.ts";
 import { compareNew, compareWithDisk } from "./comparing.ts";
 import { admitCopies, linkCopies } from "./copying.ts";
-import { DigestFile } from "./digest-file.ts";
+import { DigestFile, packBytes, packedBytes } from "./digest-file.ts";
 import { errorCode, proveDirectory, storeError, syncDirectory } from "./durable.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
 import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
@@ -47,7 +48,7 @@ const MAX_WAITING = 1000;
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export interface MailboxServices extends MailboxHome {
-  readonly digestPath: string;
+  readonly digestPaths: { readonly text: string; readonly fields: string };
   readonly digestCache: SegmentCache;
   /** The mailbox of the account that COPY and MOVE go to, held for the caller. */
   openTarget(name: string): Promise<MaildirMailbox>;
@@ -56,6 +57,8 @@ export interface MailboxServices extends MailboxHome {
 export class MaildirMailbox implements Mailbox {
   holders = 0;
   readonly digests: DigestFile;
+  /** The usual header fields of messages somebody has asked for. */
+  readonly #fields: DigestFile;
   readonly #services: MailboxServices;
   readonly #state: MailboxState;
   readonly #serial = new Serial();
@@ -77,12 +80,13 @@ export class MaildirMailbox implements Mailbox {
   constructor(name: string, directory: string, services: MailboxServices) {
     this.#services = services;
     this.#state = new MailboxState(name, directory, services);
-    const { digestPath: path, digestCache: cache, log } = services;
+    const { digestPaths: paths, digestCache: cache, log } = services;
     const identity = () => {
       const { uidValidity, guid, view } = this.#state;
       return { uidValidity, guid, messages: view.count };
     };
-    this.digests = new DigestFile({ path, cache, log, identity });
+    this.digests = new DigestFile({ path: paths.text, cache, log, identity });
+    this.#fields = new DigestFile({ path: paths.fields, cache, log, identity });
   }
 
   get name(): string {
@@ -414,6 +418,17 @@ export class MaildirMailbox implements Mailbox {
     }
   }
 
+  async readUsualFields(uid: number): Promise<Buffer> {
+    if (positionOf(this.#state.view, uid) < 0)
+      throw new StoreError("expunged", `Message ${uid} of ${this.name} is gone.`);
+    const kept = this.#fields.find(uid);
+    const words = kept instanceof Promise ? await kept : kept;
+    if (words !== undefined) return packedBytes(words);
+    const fields = usualFields(await this.readHeader(uid));
+    await this.#fields.keep(uid, packBytes(fields));
+    return fields;
+  }
+
   async savedAt(uid: number): Promise<number | undefined> {
     const file = this.#state.files.get(uid);
     if (file === undefined) return undefined;
@@ -434,7 +449,7 @@ export class MaildirMailbox implements Mailbox {
     await this.#serial.run(async () => {
       if (this.#watch === undefined || this.#isClosed) return;
       await this.#save();
-      await this.digests.close();
+      await Promise.all([this.digests.close(), this.#fields.close()]);
       this.#watch.close();
       this.#isClosed = true;
     });
