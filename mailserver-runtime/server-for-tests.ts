@@ -127,7 +127,14 @@ export async function sinkAt(
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const child: ChildProcess = spawn(
     "smtp-sink",
-    [...user, ...options, "-d", `${directory}/%M.`, `${address}:${port}`, "100"],
+    [
+      ...user,
+      ...options,
+      "-d",
+      `${directory}/%M.`,
+      `${address.includes(":") ? `[${address}]` : address}:${port}`,
+      "100",
+    ],
     { stdio: "ignore" },
   );
   t.after(async () => {
