@@ -19,6 +19,7 @@ import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
+import { openGreylist } from "./greylist/greylist.ts";
 import { createTeacher } from "./learning/teacher.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
@@ -117,6 +118,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => authenticator.close());
     const limiter = await openSubmissionLimiter({ path: `${directories.state}/submission-limits`, log });
     closers.push(() => limiter.close());
+    const greylist = await openGreylist({ path: `${directories.state}/greylist`, log });
+    closers.push(() => greylist.close());
     const ports = new Ports();
     const front = await openFront({
       foundation,
@@ -125,6 +128,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store: ownStore,
       authenticator,
       limiter,
+      greylist,
       bans,
       queue: () => queue,
       connections: () => ports.connections,
@@ -193,6 +197,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       authenticator,
       offend: bans.offend,
       limiter,
+      greylist: {
+        ask: async (question) => greylist.ask(question),
+        knows: async (question) => greylist.knows(question),
+      },
       reenter: enter,
       elsewhere: (...session) => member.elsewhere(...session),
     };
@@ -301,6 +309,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         await authenticator.close();
         await bans.close();
         await limiter.close();
+        await greylist.close();
         await teacher.close();
         await serving.close();
         await ownStore.close();

@@ -13,6 +13,9 @@ import { createInboundFilter } from "./filter/inbound-filter.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
 import { createSigner } from "./filter/signer.ts";
 import type { Foundation } from "./foundation.ts";
+import { loadExemptions } from "./greylist/exemptions.ts";
+import type { GreylistAnswer, GreylistQuestion } from "./greylist/greylist.ts";
+import { createGreylisting } from "./greylist/greylisting.ts";
 import { sayBye, serveImap } from "./imap/serve.ts";
 import type { ImapDependencies } from "./imap/session.ts";
 import { openCollector } from "./learning/collector.ts";
@@ -40,6 +43,11 @@ export interface SharedDuties {
   readonly authenticator: Authenticator;
   readonly offend: Offend;
   readonly limiter: Pick<SubmissionLimiter, "admit">;
+  /** Who has written to whom (`greylist/greylist.ts`). */
+  readonly greylist: {
+    ask(question: GreylistQuestion): Promise<GreylistAnswer>;
+    knows(question: GreylistQuestion): Promise<boolean>;
+  };
   /** Takes mail that this server makes itself (`reentry.ts`). */
   readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
   /** Where a session is served whose account another process has; undefined: here. See `workers/member.ts`. */
@@ -107,6 +115,15 @@ export async function openServing(
     isOurs: (domain) => snapshot().domain(domain) !== undefined,
     log,
   });
+  let exemptions = await loadExemptions(directories.config, log);
+  foundation.configuration.onChange(() => {
+    loadExemptions(directories.config, log).then(
+      (read) => {
+        exemptions = read;
+      },
+      (error: unknown) => log.error({ event: "exemptions-not-read", error: String(error) }),
+    );
+  });
   const collector = openCollector({
     directory: `${directories.state}/learning`,
     store,
@@ -134,6 +151,13 @@ export async function openServing(
       log,
     }),
     quarantine,
+    greylisting: createGreylisting({
+      settings,
+      resolver: foundation.resolver,
+      exemptions: () => exemptions,
+      ask: shared.greylist.ask,
+      knows: shared.greylist.knows,
+    }),
     signer: createSigner(snapshot, log),
     authenticator,
     sasl: foundation.sasl,

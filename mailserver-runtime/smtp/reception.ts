@@ -12,6 +12,7 @@ import { detain } from "./detaining.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
 import { fatesOf } from "./fates.ts";
+import { greylistedMessage } from "./greylisted.ts";
 import { junkOf, markedSubject } from "./junk-mark.ts";
 import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
@@ -57,6 +58,8 @@ export async function receiveMail(
     return refused(session, transaction, received, answer, verdict);
   }
   const { fates } = decided;
+  const wait = await greylistedMessage(session, transaction, verdict);
+  if (wait !== undefined) return refused(session, transaction, received, wait, verdict);
   const isSpam = fates.every(({ goes }) => goes !== "through");
 
   // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).

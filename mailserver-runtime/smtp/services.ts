@@ -4,6 +4,7 @@ import type { SaslOffer } from "../auth/sasl-offer.ts";
 import type { Offend } from "../ban/offence.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { InboundFilter, Signer } from "../filter/pipeline.ts";
+import type { Greylisting } from "../greylist/greylisting.ts";
 import type { SpoolOptions } from "../message/spooled-content.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
@@ -25,6 +26,8 @@ export interface SmtpServices {
   readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   /** Looks at mail from outside; without it nothing is judged. */
   readonly filter?: InboundFilter;
+  /** Asks who is new to come again; without it nobody is. */
+  readonly greylisting?: Greylisting;
   /** Keeps what policy keeps from its recipients; without it such mail is refused. */
   readonly quarantine?: Pick<Quarantine, "detain" | "remove">;
   /** Signs mail of this host's users; without it nothing is signed. */

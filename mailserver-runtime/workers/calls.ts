@@ -3,6 +3,7 @@
  * bytes never travel, its path does.
  */
 import type { Offence } from "../ban/offence.ts";
+import type { GreylistAnswer, GreylistQuestion } from "../greylist/greylist.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Admission, AdmissionRequest } from "../smtp/submission-limits/limiter.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
@@ -27,6 +28,9 @@ export interface Calls {
   verify: { request: WiredAttempt; answer: WiredResult };
   /** Counts what an account submits. */
   limit: { request: AdmissionRequest; answer: Admission };
+  /** Whether a sender has to come again (greylist/). */
+  greylist: { request: GreylistQuestion; answer: GreylistAnswer };
+  greylistKnows: { request: GreylistQuestion; answer: { known: boolean } };
   offend: { request: Offence; answer: null };
   /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
   spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };

@@ -8,6 +8,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Bans } from "../ban/bans.ts";
 import { makeDirectory } from "../config/durable-file.ts";
 import type { Foundation } from "../foundation.ts";
+import type { Greylist } from "../greylist/greylist.ts";
 import type { RunningQueue } from "../queue/outbound-queue.ts";
 import type { SubmissionLimiter } from "../smtp/submission-limits/limiter.ts";
 import type { MaildirStore } from "../store/maildir/store.ts";
@@ -26,6 +27,7 @@ export interface FrontOptions {
   readonly store: MaildirStore;
   readonly authenticator: Authenticator;
   readonly limiter: Pick<SubmissionLimiter, "admit">;
+  readonly greylist: Pick<Greylist, "ask" | "knows">;
   readonly bans: Pick<Bans, "offend">;
   /** Opened after this. */
   readonly queue: () => RunningQueue;
@@ -40,7 +42,7 @@ export interface Front {
 }
 
 export async function openFront(options: FrontOptions): Promise<Front> {
-  const { foundation, store, authenticator, limiter, bans, queue } = options;
+  const { foundation, store, authenticator, limiter, greylist, bans, queue } = options;
   const { directories, log, settings } = foundation;
   await makeDirectory(directories.run, 0o700);
   await removeSpools(directories);
@@ -62,6 +64,8 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       }),
       verify: async (attempt) => wiredResult(await authenticator.verify(attemptOf(attempt))),
       limit: (request) => limiter.admit(request),
+      greylist: (question) => greylist.ask(question),
+      greylistKnows: (question) => ({ known: greylist.knows(question) }),
       offend: (offence) => {
         bans.offend(offence);
         return null;

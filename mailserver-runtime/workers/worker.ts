@@ -81,6 +81,10 @@ export async function startWorker(
       verify: async (attempt) => resultOf(await ask.call(FRONT, "verify", wiredAttempt(attempt))),
       async close() {},
     },
+    greylist: {
+      ask: (question) => ask.call(FRONT, "greylist", question),
+      knows: async (question) => (await ask.call(FRONT, "greylistKnows", question)).known,
+    },
     limiter: { admit: (request) => ask.call(FRONT, "limit", request) },
     reenter: createReentry({
       snapshot: foundation.snapshot,

@@ -3,6 +3,7 @@ import { formatAddress, needsSmtpUtf8 } from "../../message/address.ts";
 import type { Route } from "../../routing/route.ts";
 import type { Command } from "../command.ts";
 import { parsePathArgument } from "../grammar.ts";
+import { greylistedRecipient } from "../greylisted.ts";
 import { quotaOf } from "../message-facts.ts";
 import { recipientParameters } from "../parameters.ts";
 import { type Reply, refusalReply, replies } from "../reply.ts";
@@ -43,10 +44,17 @@ export const rcpt: Command = {
         return refuse(session, transaction, address, replies.relayDenied, "relay access denied");
       routes.push(route);
     }
-    const accept = () => {
+    const take = () => {
       seen.add(address);
       recipients.push({ address, routes, parameters });
       return replies.recipientOk;
+    };
+    const accept = () => {
+      const waiting = greylistedRecipient(session, transaction, address);
+      if (waiting === undefined) return take();
+      return waiting.then((wait) =>
+        wait === undefined ? take() : refuse(session, transaction, address, wait, "greylisted"),
+      );
     };
     const limited = routes.filter(
       (route) => route.kind === "local" && quotaOf(transaction, route.account) > 0,
