@@ -4,11 +4,11 @@
  *
  * Node has no flock(2), so the lock is a folder of numbered files of which the highest counts. Whoever finds
  * it free (or held by a process that is gone) creates the next number; the file system lets exactly one do
- * so. Releasing overwrites one's own number with "free"; the highest number is never deleted, so two who
- * both saw a dead holder can never both follow it.
+ * so. Releasing empties one's own number; the highest number is never deleted, so two who both saw a dead
+ * holder can never both follow it.
  */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, readlink, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UNFINISHED } from "./durable-file.ts";
@@ -91,10 +91,9 @@ async function confirmed(folder: string, mine: number): Promise<boolean> {
   return true;
 }
 
-async function release(folder: string, mine: number): Promise<void> {
-  const beside = join(folder, `${UNFINISHED}${randomBytes(6).toString("hex")}`);
-  await writeFile(beside, JSON.stringify("free"));
-  await rename(beside, join(folder, String(mine)));
+/** Empties one's own number, which a full disk cannot refuse. */
+function release(folder: string, mine: number): Promise<void> {
+  return truncate(join(folder, String(mine)));
 }
 
 /** Creates the number with its content in one step (link fails where the name exists); whether we did. */
@@ -119,7 +118,7 @@ async function numbers(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-/** A file that is empty or torn (power was cut: the lock is never synced) was left by a boot that has ended. */
+/** An empty file was released; a torn one (power was cut: the lock is never synced) was left by a boot that has ended. */
 async function read(folder: string, number: number): Promise<Record> {
   if (number === 0) return "free";
   try {

@@ -19,10 +19,9 @@ async function volume(t: TestContext) {
   /** As a holder elsewhere would have written it. */
   const foreign = async (changes: object) => {
     const own = JSON.parse(await fs.readFile(file, "utf8")) as object;
-    await fs.writeFile(
-      file,
-      JSON.stringify({ ...own, world: "another boot pid:[1]", machine: "", ...changes }),
-    );
+    const theirs = JSON.stringify({ ...own, world: "another boot pid:[1]", machine: "", ...changes });
+    await fs.writeFile(`${file}.theirs`, theirs);
+    await fs.rename(`${file}.theirs`, file);
   };
   return { take, file, foreign, lost, notices };
 }

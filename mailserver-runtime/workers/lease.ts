@@ -6,8 +6,11 @@
  * whoever starts reads the file. A holder of this host is asked for by its process id and start time; one from elsewhere
  * is believed while its file changes, which is watched rather than judged by clocks that may differ. A stale lease is
  * taken over with a notice. A holder that finds somebody else's lease (it was suspended, say) ends at once.
+ *
+ * None of this may depend on free space, or a full disk would end the server that could make room: a renewal touches the
+ * file's time, and a little space is set aside beside it for the next one who takes it.
  */
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeDirectory } from "../config/durable-file.ts";
 import { startTime, thisProcess, withLock } from "../config/lock.ts";
@@ -47,11 +50,14 @@ interface Holder {
   readonly since: string;
 }
 interface Record extends Holder {
+  /** When the file was touched last, by its holder's clock; only a change means anything. */
   readonly renewed: number;
 }
 
 const RENEW_MS = 3000;
 const STALE_MS = 10_000;
+/** Set aside for taking the lease and its lock. */
+const ROOM_BYTES = 64 * 1024;
 
 /** Takes the lease. @throws {LeaseHeld} */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
@@ -65,11 +71,14 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   };
   const isMine = (record: Record | undefined) =>
     record !== undefined && record.pid === me.pid && record.since === me.since && record.world === me.world;
-  let renewed = 0;
   const write = async () => {
     const beside = `${path}.${process.pid}`;
-    await writeFile(beside, `${JSON.stringify({ ...me, renewed: ++renewed })}\n`, { mode: 0o600 });
+    await writeFile(beside, `${JSON.stringify(me)}\n`, { mode: 0o600 });
     await rename(beside, path);
+  };
+  const renew = async () => {
+    const now = new Date();
+    await utimes(path, now, now);
   };
 
   for (;;) {
@@ -79,12 +88,14 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       throw new LeaseHeld(
         `another server has ${directory} since ${holder.since} (process ${holder.pid}, ${path}); stop it, or give this one directories of its own`,
       );
-    const taken = await withLock(`${path}.lock`, async () => {
-      const now = await read(path);
-      if (now?.renewed !== holder?.renewed || now?.since !== holder?.since) return false;
-      await write();
-      return true;
-    });
+    const taken = await withRoom(path, () =>
+      withLock(`${path}.lock`, async () => {
+        const now = await read(path);
+        if (now?.renewed !== holder?.renewed || now?.since !== holder?.since) return false;
+        await write();
+        return true;
+      }),
+    );
     if (!taken) continue;
     if (holder !== undefined)
       log.warn({ event: "lease-taken-over", path, pid: holder.pid, since: holder.since, reason: verdict });
@@ -96,7 +107,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     try {
       const now = await read(path);
       if (ended) return;
-      if (isMine(now)) await write();
+      if (isMine(now)) await renew();
       else onLost(`${path} is ${now === undefined ? "gone" : `process ${now.pid}'s since ${now.since}`}`);
     } catch (error) {
       log.error({ event: "lease-not-renewed", path, err: error });
@@ -106,9 +117,11 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     async release() {
       ended = true;
       clearInterval(renewal);
-      await withLock(`${path}.lock`, async () => {
-        if (isMine(await read(path))) await rm(path, { force: true });
-      });
+      await withRoom(path, () =>
+        withLock(`${path}.lock`, async () => {
+          if (isMine(await read(path))) await rm(path, { force: true });
+        }),
+      );
     },
   };
 }
@@ -131,11 +144,37 @@ async function judge(path: string, holder: Record, me: Holder, staleMs: number):
 /** Undefined where there is none; a torn one was left by a power loss. */
 async function read(path: string): Promise<Record | undefined> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Record;
+    const { mtimeMs } = await stat(path);
+    return { ...(JSON.parse(await readFile(path, "utf8")) as Holder), renewed: mtimeMs };
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Does the work; on a full disk with what is set aside for it, which is set aside again afterwards where it can be. */
+async function withRoom<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const room = `${path}.room`;
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    await rm(room, { force: true });
+    return await work();
+  } finally {
+    const size = await stat(room).then(
+      (file) => file.size,
+      () => 0,
+    );
+    if (size !== ROOM_BYTES)
+      await writeFile(room, Buffer.alloc(ROOM_BYTES, "."), { mode: 0o600 }).catch(() =>
+        rm(room, { force: true }),
+      );
+  }
+}
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 async function machineId(): Promise<string> {
