@@ -11,8 +11,11 @@ export class Client {
   #wake: () => void = () => {};
   closed = false;
 
-  constructor(socket: Socket) {
+  readonly #patienceMs: number;
+
+  constructor(socket: Socket, patienceMs = 5000) {
     this.#socket = socket;
+    this.#patienceMs = patienceMs;
     socket.on("data", (bytes) => {
       this.#text += bytes.toString("latin1");
       this.#wake();
@@ -24,15 +27,15 @@ export class Client {
     socket.on("error", () => {});
   }
 
-  static async open(port: number, tls = true): Promise<Client> {
+  static async open(port: number, tls = true, patienceMs = 5000): Promise<Client> {
     const options = { port, host: "127.0.0.1", rejectUnauthorized: false };
-    const client = new Client(tls ? connectTls(options) : connectTcp(options));
+    const client = new Client(tls ? connectTls(options) : connectTcp(options), patienceMs);
     await client.until(/^\* OK .*\r\n/m);
     return client;
   }
 
-  /** Everything up to and with the first match; fails after five seconds, or the time given. */
-  async until(pattern: RegExp, timeoutMs = 5000): Promise<string> {
+  /** Everything up to and with the first match; fails after the client's patience, or the time given. */
+  async until(pattern: RegExp, timeoutMs = this.#patienceMs): Promise<string> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const match = pattern.exec(this.#text);
