@@ -2,8 +2,8 @@
  * The index of a mailbox on the state volume: its whole state as it was at the last calm moment, so that
  * opening it again reads one file instead of listing a folder and looking at every message.
  *
- * Layout: one line of JSON (padded with spaces to a multiple of 8), then the columns as they lie in memory
- * (little-endian), then the packed names. Both parts carry a CRC-32. It only accelerates: a file that is
+ * Layout: one line, the CRC-32 of the rest of it in eight hexadecimal digits and JSON (padded with spaces to a multiple of
+ * 8); then the columns as they lie in memory (little-endian), then the packed names, whose CRC-32s stand in the line. It only accelerates: a file that is
  * absent, damaged or older than the folder is not believed, and nothing is lost with it.
  *
  * What it says is current when the mailbox's MODSEQ ceiling equals its highest MODSEQ (so nothing changed by
@@ -18,7 +18,8 @@ import { errorCode } from "./durable.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import type { PackedNames } from "./message-files.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+const CRC_DIGITS = 8;
 /** No header is longer. */
 const MAX_HEADER = 16 * 1024;
 
@@ -97,7 +98,9 @@ export async function readIndex(path: string): Promise<MailboxIndex | undefined>
 function decode(bytes: Buffer): MailboxIndex | undefined {
   const headerEnd = bytes.subarray(0, MAX_HEADER).indexOf(10) + 1;
   if (headerEnd === 0 || headerEnd % 8 !== 0) return undefined;
-  const header = JSON.parse(bytes.toString("utf8", 0, headerEnd)) as Header;
+  const text = bytes.subarray(CRC_DIGITS, headerEnd);
+  if (Number.parseInt(bytes.toString("latin1", 0, CRC_DIGITS), 16) !== crc32(text)) return undefined;
+  const header = JSON.parse(text.toString("utf8")) as Header;
   if (header.mailkeepIndex !== VERSION) return undefined;
   const { count, expungedCount, nameBytes } = header;
   const columnBytes = columnLength(count, expungedCount);
@@ -178,8 +181,9 @@ export async function writeIndex(path: string, state: MailboxState, stamps: Stam
     namesCrc: crc32(names.bytes),
   };
   const line = JSON.stringify(header);
-  const length = Buffer.byteLength(line) + 1;
-  const padded = `${line}${" ".repeat((8 - (length % 8)) % 8)}\n`;
+  const length = CRC_DIGITS + Buffer.byteLength(line) + 1;
+  const rest = `${line}${" ".repeat((8 - (length % 8)) % 8)}\n`;
+  const padded = crc32(rest).toString(16).padStart(CRC_DIGITS, "0") + rest;
   if (Buffer.byteLength(padded) > MAX_HEADER) return;
   const temporary = `${path}.${process.pid}.tmp`;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
