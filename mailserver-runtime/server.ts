@@ -277,6 +277,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       metrics,
       explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
+      examineMail: (address, how) => store.examine(address, how),
       reload: reloadFiles,
       stop: options.onStopRequested,
     };

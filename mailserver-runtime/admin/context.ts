@@ -7,6 +7,7 @@ import type { QuarantineOperator } from "../quarantine/operator.ts";
 import type { QueueOperator } from "../queue/operator.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
+import type { Examination, ExaminedAccount } from "../store/examination.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
 import type { Metrics } from "./metrics.ts";
@@ -39,6 +40,8 @@ export interface LiveServer {
   readonly metrics: Pick<Metrics, "text">;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;
+  /** Looks at an account's mail as it is served. Throws StoreError. */
+  examineMail?(address: string, how: Examination): Promise<ExaminedAccount>;
   /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */
   reload?(): Promise<unknown>;
   /** Begins to stop; resolves at once, before anything has ended. */

@@ -93,6 +93,32 @@ const quarantined = z.strictObject({
 });
 const quarantineSelection = z.strictObject({ ids: z.array(quarantineId).min(1).max(100_000) });
 
+const mailboxExamination = {
+  request: z.strictObject({ address }),
+  answer: z.strictObject({
+    address: z.string(),
+    /** What counts, and the limit; 0 is none. */
+    bytes: z.number(),
+    messages: z.int(),
+    quotaBytes: z.number(),
+    mailboxes: z.array(
+      z.strictObject({
+        name: z.string(),
+        messages: z.int(),
+        unseen: z.int(),
+        bytes: z.number(),
+        uidValidity: z.int(),
+        uidNext: z.int(),
+        highestModSeq: z.int(),
+        index: z.enum(["current", "stale", "damaged", "absent", "in-use"]),
+      }),
+    ),
+    problems: z.array(
+      z.strictObject({ mailbox: z.string(), file: z.string().optional(), reason: z.string() }),
+    ),
+  }),
+};
+
 /** The operations: request and answer of each, in one table. */
 export const operations = {
   /** Who runs here, what it serves and what is wrong in its files. */
@@ -174,6 +200,12 @@ export const operations = {
     request: z.strictObject({ address }),
     answer: z.strictObject({ purged: z.boolean(), messages: z.int(), bytes: z.number() }),
   },
+  /** How an account's mail stands: its mailboxes with their indexes as they were found. */
+  "mailbox.stat": mailboxExamination,
+  /** Also reads every message and holds index and UID list against the disk; `problems` name what is wrong and the way out. */
+  "mailbox.check": mailboxExamination,
+  /** Makes the indexes anew from the mail; loses nothing, and MODSEQ only grows. */
+  "mailbox.rebuild": mailboxExamination,
   "alias.put": {
     request: z.strictObject({
       address: z.string().min(2).max(320),

@@ -25,6 +25,7 @@ import {
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { learnOperations } from "./learn.ts";
+import { examinationOperations } from "./mailbox-examination.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { quarantineOperations } from "./quarantine.ts";
 import { queueOperations } from "./queue.ts";
@@ -41,6 +42,7 @@ const performers: Performers = {
   ...settingsOperations,
   ...domainOperations,
   ...mailboxOperations,
+  ...examinationOperations,
   ...aliasOperations,
   ...relayOperations,
   ...dkimOperations,

@@ -1,13 +1,12 @@
 /** What one asks of the server as a whole; where none runs, the files answer as far as they can. */
 import { existsSync } from "node:fs";
-import { openConfiguration } from "../config/configuration.ts";
 import type { Snapshot } from "../config/snapshot.ts";
-import { silentLog } from "../net/log.ts";
 import { relaysOf } from "../queue/declared-relays.ts";
 import { directDestinations, explain } from "../routing/explain.ts";
 import { loadSrsSecrets, type Srs } from "../routing/srs.ts";
 import { srsBySettings } from "../routing/srs-settings.ts";
 import { type AdminContext, type LiveServer, OperationError, type Performers } from "./context.ts";
+import { currentSnapshot } from "./current-snapshot.ts";
 import { machineId } from "./machine-id.ts";
 
 export const serverOperations: Performers<"status" | "reload" | "explain" | "stop"> = {
@@ -69,15 +68,4 @@ async function srsOf({ directories }: AdminContext, snapshot: Snapshot): Promise
   const file = `${directories.state}/srs-secrets`;
   const kept = existsSync(file) ? await loadSrsSecrets(file) : [];
   return kept.length + snapshot.settings.srs.secrets.length === 0 ? undefined : srsBySettings(kept)(snapshot);
-}
-
-async function currentSnapshot({ live, directories }: AdminContext): Promise<Snapshot> {
-  if (live !== undefined) return live.configuration.current();
-  const configuration = await openConfiguration(directories, {
-    log: silentLog,
-    env: process.env,
-    watch: false,
-  });
-  await configuration.close();
-  return configuration.current();
 }

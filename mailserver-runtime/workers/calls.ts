@@ -6,6 +6,7 @@ import type { Offence } from "../ban/offence.ts";
 import type { GreylistAnswer, GreylistQuestion } from "../greylist/greylist.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Admission, AdmissionRequest } from "../smtp/submission-limits/limiter.ts";
+import type { Examination, ExaminedAccount } from "../store/examination.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
 import type { WiredAttempt, WiredResult } from "./login-by-wire.ts";
 import type { RelayEvent } from "./session-relay.ts";
@@ -50,6 +51,8 @@ export interface Calls {
   prepare: { request: { account: string }; answer: null };
   usage: { request: { account: string }; answer: { bytes: number; messages: number } };
   forget: { request: { account: string }; answer: null };
+  /** For an administrator (`store/examination.ts`). */
+  examine: { request: { account: string; how: Examination }; answer: ExaminedAccount };
   /** Gives the account up, unless somebody uses it. */
   letGo: { request: { account: string }; answer: { free: boolean } };
 }

@@ -43,7 +43,7 @@ export type Resume = (
 ) => Promise<(connection: Connection) => Promise<void>>;
 
 export class Member {
-  readonly store: MailStore;
+  readonly store: OwnedStore;
   readonly relay: SessionRelay;
   readonly ownership: Ownership;
   readonly #options: MemberOptions;
@@ -139,6 +139,7 @@ export class Member {
         return null;
       },
       usage: ({ account }) => ownership.here(account, () => store.usage(account)),
+      examine: ({ account, how }) => ownership.here(account, () => store.examine(account, how)),
       forget: async ({ account }) => {
         await ownership.here(account, () => store.forget(account));
         return null;
@@ -151,6 +152,7 @@ export class Member {
       place: async (copy) => void (await this.peers.call(process, "place", copy)),
       prepare: async (account) => void (await this.peers.call(process, "prepare", { account })),
       usage: (account) => this.peers.call(process, "usage", { account }),
+      examine: (account, how) => this.peers.call(process, "examine", { account, how }),
       forget: async (account) => void (await this.peers.call(process, "forget", { account })),
     };
   }

@@ -7,6 +7,7 @@
  */
 import { existsSync, readdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import type { Log } from "../../net/log.ts";
+import type { Examination, ExaminedAccount, ExaminedMailbox, MailboxProblem } from "../examination.ts";
 import {
   type AccountChange,
   type AccountStore,
@@ -21,6 +22,7 @@ import { changeAcl, inheritAcl, readAcl } from "./acl-file.ts";
 import { countFlags } from "./columns.ts";
 import type { DomainUsage } from "./domain-usage.ts";
 import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
+import { indexCondition, problemsBefore, problemsOf, removeIndex } from "./examining.ts";
 import { baseName } from "./file-name.ts";
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
@@ -433,16 +435,20 @@ export class MaildirAccount implements AccountStore {
     if (!this.#exists(disk)) throw nonexistent(name);
     return this.#mailboxes.hold(disk);
   }
+  #indexPath(disk: string): string {
+    return `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`;
+  }
+  /** No mailbox's index has these names: theirs are INBOX and what begins with a dot. */
+  #digestPaths(disk: string): { readonly text: string; readonly fields: string } {
+    const { indexDirectory } = this.#context;
+    return { text: `${indexDirectory}/text${disk}`, fields: `${indexDirectory}/fields${disk}` };
+  }
   #mailbox(disk: string): MaildirMailbox {
     return new MaildirMailbox(clientName(disk, this.separator)!, this.#path(disk), {
       log: this.#log,
       inFlight: this.inFlight,
-      indexPath: `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`,
-      // No mailbox's index has these names: theirs are INBOX and what begins with a dot.
-      digestPaths: {
-        text: `${this.#context.indexDirectory}/text${disk}`,
-        fields: `${this.#context.indexDirectory}/fields${disk}`,
-      },
+      indexPath: this.#indexPath(disk),
+      digestPaths: this.#digestPaths(disk),
       digestCache: this.#context.digestCache,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
       checkVolume: () => this.#context.volume.check(),
@@ -503,6 +509,37 @@ export class MaildirAccount implements AccountStore {
   #isTrash(mailbox: string): boolean {
     const uses = readSpecialUse(this.directory, this.#context.specialFolders);
     return uses.get(diskName(mailbox, this.separator).slice(1)) === "\\Trash";
+  }
+
+  // ---- for administrators
+
+  /** See examination.ts; one mailbox after the other. */
+  async examine(how: Examination): Promise<ExaminedAccount> {
+    const mailboxes: ExaminedMailbox[] = [];
+    const problems: MailboxProblem[] = [];
+    for (const disk of ["", ...this.#diskFolders()]) {
+      const directory = this.#path(disk);
+      const name = clientName(disk, this.separator)!;
+      const isOpen = this.#mailboxes.get(disk) !== undefined;
+      const index = isOpen ? "in-use" : await indexCondition(directory, this.#indexPath(disk));
+      if (how === "check" && !isOpen) problems.push(...problemsBefore(name, directory, index));
+      if (how === "rebuild") {
+        await this.#mailboxes.close(disk);
+        await removeIndex([this.#indexPath(disk), ...Object.values(this.#digestPaths(disk))]);
+      }
+      const mailbox = await this.#hold(name);
+      try {
+        const { count: messages, uidNext, highestModSeq } = mailbox.view();
+        const { uidValidity } = mailbox;
+        const { unseen, size: bytes } = countFlags(mailbox.view());
+        mailboxes.push({ name, messages, unseen, bytes, uidValidity, uidNext, highestModSeq, index });
+        if (how === "check") problems.push(...(await problemsOf(mailbox)));
+      } finally {
+        mailbox.release();
+      }
+    }
+    if (how !== "stat") this.#usage.forget();
+    return { ...(await this.usage()), mailboxes, problems };
   }
 
   // ---- ending

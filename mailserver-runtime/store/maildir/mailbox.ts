@@ -436,6 +436,11 @@ export class MaildirMailbox implements Mailbox {
     return seconds < 0 ? undefined : seconds * 1000;
   }
 
+  /** The message's file, relative to the folder. */
+  fileOf(uid: number): string | undefined {
+    return this.#state.files.get(uid);
+  }
+
   // ---- ending
 
   release(): void {

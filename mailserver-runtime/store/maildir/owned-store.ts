@@ -7,6 +7,7 @@
  * twice and nothing acknowledged is lost.
  */
 import { existsSync, readdirSync } from "node:fs";
+import type { Examination, ExaminedAccount } from "../examination.ts";
 import {
   type AccountStore,
   type Delivery,
@@ -41,6 +42,7 @@ export interface AccountOwner {
   prepare(account: string): Promise<void>;
   usage(account: string): Promise<{ bytes: number; messages: number }>;
   forget(account: string): Promise<void>;
+  examine(account: string, how: Examination): Promise<ExaminedAccount>;
 }
 
 /** Which accounts are this process's. */
@@ -87,6 +89,15 @@ export class OwnedStore implements MailStore {
     return this.#owners.use(account, {
       here: () => this.#local.usage(account),
       there: (owner) => owner.usage(account),
+    });
+  }
+
+  /** See examination.ts. Throws "nonexistent" where there is no mail of the address. */
+  examine(address: string, how: Examination): Promise<ExaminedAccount> {
+    const account = address.toLowerCase();
+    return this.#owners.use(account, {
+      here: () => this.#local.examine(account, how),
+      there: (owner) => owner.examine(account, how),
     });
   }
 

@@ -15,6 +15,7 @@
 import { existsSync } from "node:fs";
 import type { Log } from "../../net/log.ts";
 import type { Directories } from "../../settings/directories.ts";
+import type { Examination, ExaminedAccount } from "../examination.ts";
 import {
   type AccountStore,
   type Delivery,
@@ -186,6 +187,17 @@ export class MaildirStore implements MailStore {
     const account = await this.hold(address);
     try {
       return await account.usage();
+    } finally {
+      account.release();
+    }
+  }
+
+  async examine(address: string, how: Examination): Promise<ExaminedAccount> {
+    if (!existsSync(`${this.#options.directories.mail}/${accountPath(address.toLowerCase())}`))
+      throw new StoreError("nonexistent", `There is no mail of ${address}.`);
+    const account = await this.hold(address);
+    try {
+      return await account.examine(how);
     } finally {
       account.release();
     }

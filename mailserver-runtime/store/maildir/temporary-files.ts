@@ -7,7 +7,7 @@ import { isOfThisServer, isOwn } from "./file-name.ts";
 /** A deleted folder lies in `tmp` under a name that starts so until its files are removed. */
 export const DELETED = "mailkeep-deleted.";
 /** The age at which a file in `tmp` was abandoned by its writer, as every Maildir program takes it. */
-const ABANDONED_MS = 36 * 3600 * 1000;
+export const ABANDONED_MS = 36 * 3600 * 1000;
 const processStart = performance.timeOrigin;
 
 /** Removes a file or a directory with all in it, without anybody waiting; a failure is logged. */
