@@ -13,6 +13,7 @@ import { openClassifier } from "./classifier.ts";
 import { MAX_USER_SLOTS, Model } from "./model.ts";
 import { evidenceOf, MIN_MESSAGES } from "./opinion.ts";
 import { type Features, featuresOf } from "./tokens.ts";
+import { traceFacts } from "./trace-facts.ts";
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "mailkeep-bayes-"));
@@ -33,6 +34,7 @@ const features = (...text: number[]): Features => ({
   words: Uint32Array.from(text),
   runs: new Uint32Array(),
   facts: new Uint32Array(),
+  trace: new Uint32Array(),
 });
 async function evidence(model: Model, words: string): Promise<number | undefined> {
   return evidenceOf(await featuresOf(await readMessage(message(words))), model);
@@ -182,8 +184,9 @@ test("more users than stay in memory keep each their own counts, while they lear
   await classifier.close();
 });
 
-test("where a message came through gives no feature, so a stored copy is learnt as it arrived", async () => {
-  const text = "From: a@example.test\r\nSubject: Hello\r\n\r\nSome words of text\r\n";
+test("what the storing host wrote gives no feature, so a stored copy is learnt as it arrived (RFC 5321 §4.4)", async () => {
+  const text =
+    "Received: from a.test ([192.0.2.7]) by relay.test; Mon, 23 Nov 2026 09:00:00 +0000\r\nFrom: a@example.test\r\nSubject: Hello\r\n\r\nSome words of text\r\n";
   const trace =
     "Return-Path: <x@y.test>\r\nX-Spam-Status: Yes, score=9\r\nAuthentication-Results: mx; spf=fail\r\nReceived: from z by mx; Mon, 23 Nov 2026 10:00:00 +0000\r\nDelivered-To: b@c.test\r\n";
   const [arrived, stored] = await Promise.all(
@@ -221,4 +224,32 @@ test("what was taught decides in the composed filter: spam goes to Junk, ham is 
   const ham = await judged(hamWords);
   assert.equal(ham.action.kind, "accept");
   assert.ok(ham.findings.some(({ symbol, score }) => symbol === "BAYES_HAM" && score < 0));
+});
+
+test("the way a message came counts: the same words from a host that only spam came from are nearer to spam", async () => {
+  const through = (host: string, number: number) =>
+    memoryContent(
+      Buffer.from(
+        `Received: from [192.0.2.${number % 200}] by ${host} with SMTP id x${number}; Mon, 23 Nov 2026 09:00:00 +0000\r\nFrom: a@example.test\r\nSubject: Hello ${number}\r\n\r\nSome words of text ${number}\r\n`,
+      ),
+    );
+  const featuresThrough = async (host: string, number: number) =>
+    featuresOf(await readMessage(through(host, number)));
+  const model = new Model();
+  for (let number = 0; number < MIN_MESSAGES; number += 1) {
+    model.learn(await featuresThrough("bulk.spam.test", number), "spam");
+    model.learn(await featuresThrough("mail.friends.test", number), "ham");
+  }
+  const fromSpam = evidenceOf(await featuresThrough("other.spam.test", 1000), model)!;
+  const fromFriends = evidenceOf(await featuresThrough("mail.friends.test", 1000), model)!;
+  assert.ok(fromSpam > 2, String(fromSpam));
+  assert.ok(fromFriends < -2, String(fromFriends));
+});
+
+test("Received fields without end or sense cost little and give little", async () => {
+  const hostile = `${`Received: ${"a".repeat(900)}\r\n`.repeat(3000)}Received: ${"x.".repeat(300_000)}\r\n\r\nbody\r\n`;
+  const { headers } = await readMessage(memoryContent(Buffer.from(hostile)));
+  const began = performance.now();
+  assert.ok([...traceFacts(headers)].length < 100);
+  assert.ok(performance.now() - began < 200);
 });

@@ -5,8 +5,8 @@
  *
  * Each word is a feature, and so is each pair of a word with one of the few before it, with their distance:
  * "click · here", "click · · now". Runs of characters find words that are written in new ways: "v1agra". What
- * a trace, a mailing host or a filter has written (Received, X-Spam-*, Delivered-To …) gives no feature, so a
- * message is the same to the classifier on its way in and when a person moves it years later.
+ * the host that stores a message has written (Return-Path, its Received, X-Spam-*, Delivered-To …) gives no feature,
+ * so a message is the same to the classifier on its way in and when a person moves it years later.
  *
  * A feature is a 32-bit hash and nothing more. Two features of many thousand share one by chance; the
  * classifier does not care, and a stolen model tells nobody's words.
@@ -14,6 +14,7 @@
 import { fieldValue } from "../../message/headers.ts";
 import type { Breather } from "../reading/breather.ts";
 import { type Readable, readableValue } from "../reading/readable.ts";
+import { traceFacts } from "./trace-facts.ts";
 
 /**
  * A pair reaches back over so many words. Measured by validation inside the corpus's earlier half
@@ -42,6 +43,8 @@ export interface Features {
   readonly runs: Uint32Array;
   /** Links, structure, fields that are there or not. */
   readonly facts: Uint32Array;
+  /** The way it came (trace-facts.ts). */
+  readonly trace: Uint32Array;
 }
 /** All kinds, for whoever treats them alike. */
 export const featureKinds = [
@@ -49,6 +52,7 @@ export const featureKinds = [
   "words",
   "runs",
   "facts",
+  "trace",
 ] as const satisfies readonly (keyof Features)[];
 
 /** The features of a message; with a breather, in pieces between which the loop gets its turn. */
@@ -56,7 +60,6 @@ export async function featuresOf(message: Readable, breather?: Breather): Promis
   const headers = new Set<number>();
   const words = new Set<number>();
   const runs = new Set<number>();
-  const facts = new Set<number>();
   const line = `${readableValue(message.headers, "subject")}|${readableValue(message.headers, "from")}`;
   addRuns(headers, line.toLowerCase(), HEADER_RUN);
   let wordsLeft = MAX_WORDS;
@@ -78,13 +81,20 @@ export async function featuresOf(message: Readable, breather?: Breather): Promis
     runsLeft -= beginning.length;
     await breather?.breathe();
   }
-  for (const fact of factsOf(message)) facts.add(nonZero(mix(hashOf(fact))));
   return {
     headers: Uint32Array.from(headers),
     words: Uint32Array.from(words),
     runs: Uint32Array.from(runs),
-    facts: Uint32Array.from(facts),
+    facts: hashesOf(factsOf(message)),
+    trace: hashesOf(traceFacts(message.headers)),
   };
+}
+
+/** Each fact once. */
+function hashesOf(facts: Iterable<string>): Uint32Array {
+  const hashes = new Set<number>();
+  for (const fact of facts) hashes.add(nonZero(mix(hashOf(fact))));
+  return Uint32Array.from(hashes);
 }
 
 /** What is no word: where links go, how the message is built, who wrote it with what. */
