@@ -1,4 +1,4 @@
-import { Flag } from "../../store/mail-store.ts";
+import { Flag, type MailboxView } from "../../store/mail-store.ts";
 import { rightsOn } from "../access/guarded-mailbox.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
@@ -62,6 +62,13 @@ function parseRemembered(cursor: Cursor): Remembered {
   return { uidValidity, modSeq, knownUids };
 }
 
+/** Its position, or the view's count where all are seen. */
+function firstUnseen({ flags, count }: MailboxView): number {
+  let position = 0;
+  while (position < count && flags[position]! & Flag.Seen) position += 1;
+  return position;
+}
+
 /** Rights of which one makes a mailbox one that can be written to (RFC 4314 §5.2). */
 const WRITING = ["i", "e", "s", "t", "w"] as const;
 
@@ -95,8 +102,8 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
   out.text(`* ${view.count} EXISTS\r\n`);
   if (!enabled.rev2) {
     out.text(`* ${selected.recentCount} RECENT\r\n`);
-    const unseen = view.flags.subarray(0, view.count).findIndex((flags) => !(flags & Flag.Seen));
-    if (unseen >= 0 && !enabled.uidOnly) out.text(`* OK [UNSEEN ${unseen + 1}] First unseen.\r\n`);
+    const unseen = firstUnseen(view);
+    if (unseen < view.count && !enabled.uidOnly) out.text(`* OK [UNSEEN ${unseen + 1}] First unseen.\r\n`);
   }
   out.text(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid.\r\n`);
   out.text(`* OK [UIDNEXT ${view.uidNext}] Predicted next UID.\r\n`);

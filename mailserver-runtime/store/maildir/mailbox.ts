@@ -74,6 +74,8 @@ export class MaildirMailbox implements Mailbox {
   #taking: Promise<void> | undefined;
   /** Messages whose size was seen to be right. */
   readonly #verified = new Set<number>();
+  /** The flags in which nothing was \Recent when somebody looked; a change of flags makes other ones. */
+  #unclaimed: Uint32Array | undefined;
   /** The MODSEQ the index on disk has; -1 when it must be written. */
   #savedModSeq = -1;
 
@@ -306,9 +308,12 @@ export class MaildirMailbox implements Mailbox {
   claimRecent(): readonly number[] {
     const { view, files } = this.#state;
     const uids: number[] = [];
+    if (view.flags === this.#unclaimed) return uids;
     for (let i = 0; i < view.count; i++) if (view.flags[i]! & Flag.Recent) uids.push(view.uids[i]!);
+    this.#unclaimed = view.flags;
     if (uids.length === 0) return uids;
     this.#state.view = withoutRecent(view);
+    this.#unclaimed = this.#state.view.flags;
     this.#savedModSeq = -1;
     // As Dovecot does: what a session has seen moves from new to cur.
     this.#run(async () => {
