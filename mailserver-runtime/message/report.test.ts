@@ -28,6 +28,16 @@ function partsOf(bytes: Buffer): readonly string[] {
   return pieces.slice(1, -1).map((piece) => piece.replace(/^\r\n/, ""));
 }
 
+test("a report repeats when its message was to leave (RFC 4865 §6), in one line whatever it holds", () => {
+  const field = (releaseRequest?: string) =>
+    /\r\nFuture-Release-Request: (.*)\r\n/.exec(
+      buildReport({ ...input, releaseRequest }).bytes.toString(),
+    )?.[1];
+  assert.equal(field("for;3600"), "for;3600");
+  assert.equal(field("until;2026-05-01T12:00:00Z\r\nX: y"), "until;2026-05-01T12:00:00Z X: y");
+  assert.equal(field(), undefined);
+});
+
 test("a report has three parts: words, status, original (RFC 6522 §3, RFC 3464 §2)", () => {
   const { bytes, utf8, eightBit } = buildReport(input);
   assert.deepEqual([utf8, eightBit], [false, false]);

@@ -42,6 +42,8 @@ export interface ReportInput {
   /** When the message came here; milliseconds. */
   readonly arrivedAt: number;
   readonly envid?: string;
+  /** RFC 4865 §6, as its sender asked. */
+  readonly releaseRequest?: string;
   /** Our queue's identifier, for the reader who asks us. */
   readonly queueId: string;
   /** The original's header section, or the whole message when `whole`; CRLF line ends. */
@@ -154,6 +156,9 @@ function statusPart(input: ReportInput, utf8: boolean): Buffer {
     `Reporting-MTA: dns; ${input.hostname}`,
     `X-Queue-Id: ${input.queueId}`,
     `Arrival-Date: ${formatDate(input.arrivedAt)}`,
+    ...(input.releaseRequest === undefined
+      ? []
+      : [`Future-Release-Request: ${oneLine(input.releaseRequest)}`]),
   ];
   return lines([
     `Content-Type: ${type}`,

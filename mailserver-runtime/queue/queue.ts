@@ -20,6 +20,8 @@ export interface Envelope {
   readonly requireTls?: boolean;
   /** RFC 8689 `TLS-Required: No`: the sender would rather have it arrive than MTA-STS or DANE kept. Never with `requireTls`. */
   readonly tlsOptional?: boolean;
+  /** When its sender wanted it sent, for reports (RFC 4865 §6): `for;` and seconds, or `until;` and a date-time. */
+  readonly releaseRequest?: string;
 }
 export interface EnvelopeRecipient {
   readonly address: string;

@@ -29,6 +29,7 @@ export async function reportFor(
     recipients,
     arrivedAt: queuedAt,
     envid: envelope.envid,
+    releaseRequest: envelope.releaseRequest,
     queueId: id,
     original: whole ? await content.read(0, content.size) : await headerSection(content),
     whole,

@@ -36,9 +36,10 @@ export function envelopeOf(
   { from, parameters }: Transaction,
   headers: Headers,
 ): Omit<Envelope, "recipients"> {
-  const { ret, envid, smtpUtf8, body, requireTls } = parameters;
+  const { ret, envid, smtpUtf8, body, requireTls, holdRequest } = parameters;
   const way = requireTls ? { requireTls } : prefersDelivery(headers) ? { tlsOptional: true } : {};
-  return { from, ret, envid, smtpUtf8, body, ...way };
+  const release = holdRequest === undefined ? {} : { releaseRequest: holdRequest };
+  return { from, ret, envid, smtpUtf8, body, ...way, ...release };
 }
 /** `TLS-Required: No` (RFC 8689 §3), which REQUIRETLS in the envelope overrules. */
 function prefersDelivery(headers: Headers): boolean {

@@ -17,6 +17,8 @@ export interface MailParameters {
   requireTls?: boolean;
   /** Not to leave before this time, milliseconds since the epoch. */
   holdUntil?: number;
+  /** The same as it was asked for, which a report repeats (RFC 4865 §6): `for;3600` or `until;2026-05-01T12:00:00Z`. */
+  holdRequest?: string;
 }
 export interface RecipientParameters {
   notify?: EnvelopeRecipient["notify"];
@@ -80,7 +82,7 @@ const holdRows: Rows<MailParameters> = {
   ...submissionRows,
   HOLDFOR(into, value, context) {
     if (value === undefined || !/^[1-9]\d{0,8}$/.test(value)) return false;
-    return held(into, context.now + Number(value) * 1000, context);
+    return held(into, context.now + Number(value) * 1000, `for;${value}`, context);
   },
   HOLDUNTIL(into, value, context) {
     // RFC 3339 §5.6 date-time (RFC 4865, erratum 2040).
@@ -88,14 +90,20 @@ const holdRows: Rows<MailParameters> = {
     if (value === undefined || !written.test(value)) return false;
     const at = Date.parse(value.toUpperCase());
     // A clock that is a little behind asks for a moment that has just passed: the message goes at once.
-    return at > context.now - CLOCK_SKEW_MS && held(into, at, context);
+    return at > context.now - CLOCK_SKEW_MS && held(into, at, `until;${value}`, context);
   },
 };
 const CLOCK_SKEW_MS = 60_000;
 
-function held(into: MailParameters, at: number, { now, longestHoldSeconds }: ParameterContext): boolean {
+function held(
+  into: MailParameters,
+  at: number,
+  request: string,
+  { now, longestHoldSeconds }: ParameterContext,
+): boolean {
   if (into.holdUntil !== undefined || at > now + longestHoldSeconds * 1000) return false;
   into.holdUntil = at;
+  into.holdRequest = request;
   return true;
 }
 

@@ -55,6 +55,7 @@ test("a message that is to leave later waits in the queue for all its recipients
   assert.deepEqual(server.stored, []);
   const { holdUntil, heldBecause, envelope } = server.queued[0]!.submission;
   assert.equal(holdUntil, now + 3_600_000);
+  assert.equal(envelope.releaseRequest, "for;3600", "as reports repeat it (RFC 4865 §6)");
   assert.match(heldBecause ?? "", /its sender wants it sent at 2026-05-01T13:00:00/);
   assert.deepEqual(
     envelope.recipients.map(({ address }) => address),
