@@ -20,7 +20,7 @@ export class Ports {
   async open(
     listeners: readonly Listener[],
     serving: Serving,
-    options: Pick<ListenOptions, "tls" | "refuses" | "handOver"> & { readonly log: Log },
+    options: Pick<ListenOptions, "tls" | "refuses" | "onTooMany" | "handOver"> & { readonly log: Log },
   ): Promise<void> {
     try {
       for (const listener of listeners) {

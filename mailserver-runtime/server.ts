@@ -16,6 +16,7 @@ import { verifyPassword } from "./auth/password/password.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
+import { tooManyConnections } from "./ban/offence.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { openFoundation } from "./foundation.ts";
@@ -229,6 +230,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await ports.open(settings().listeners, serving, {
       tls: tls.contexts,
       refuses: bans.refusal,
+      onTooMany: (client, protocol) => bans.offend({ kind: tooManyConnections(protocol), client }),
       handOver: (socket, accepted) => pool.handOver(socket, accepted),
       log,
     });

@@ -1,5 +1,7 @@
 /** What a client can do to be banned for: typed events that the servers report, and the jail that counts each. */
 
+import type { Protocol } from "../settings/schema.ts";
+
 /** docker-mailserver's jails, by the names its administrators know: IMAP and its kin, SMTP, and what a person bans. */
 export const jails = ["custom", "dovecot", "postfix"] as const;
 export type Jail = (typeof jails)[number];
@@ -24,8 +26,16 @@ export const offenceKinds = {
   "line-too-long": { jail: "postfix", weight: 1, title: "a command line without end" },
   slow: { jail: "postfix", weight: 0.5, title: "a connection kept open byte by byte" },
   "too-many-errors": { jail: "postfix", weight: 1, title: "too many errors" },
+  // An office behind one address reaches the limit now and then; who keeps knocking at it is none.
+  "connections-smtp": { jail: "postfix", weight: 0.1, title: "too many connections" },
+  "connections-mailbox": { jail: "dovecot", weight: 0.1, title: "too many connections" },
 } as const satisfies Record<string, { jail: Jail; weight: number; title: string }>;
 export type OffenceKind = keyof typeof offenceKinds;
+
+const mailboxProtocols: ReadonlySet<Protocol> = new Set(["imap", "imaps", "pop3", "pop3s", "managesieve"]);
+/** What a client over its limit of connections did, by the protocol it wanted to speak. */
+export const tooManyConnections = (protocol: Protocol): OffenceKind =>
+  mailboxProtocols.has(protocol) ? "connections-mailbox" : "connections-smtp";
 
 export interface Offence {
   readonly kind: OffenceKind;

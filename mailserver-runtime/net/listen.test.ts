@@ -262,9 +262,11 @@ test("a PROXY listener closes who sends no header, a wrong one, or none in time,
 });
 
 test("connections over the limit of one address are told so and ended, and make room when they close", async (t) => {
+  const told: string[] = [];
   const server = await listening(t, echo, {
     limits: { total: 10, perAddress: 2 },
     refusal: "421 too many\r\n",
+    onTooMany: (address, protocol) => told.push(`${address} ${protocol}`),
   });
   const first = client(t, server.port);
   const second = client(t, server.port);
@@ -272,6 +274,7 @@ test("connections over the limit of one address are told so and ended, and make 
   second.write("b\r\n");
   await Promise.all([first, second].map((socket) => new Promise((resolve) => socket.once("data", resolve))));
   assert.equal(await everything(client(t, server.port)), "421 too many\r\n");
+  assert.deepEqual(told, ["127.0.0.1 smtp"], "who counts offences hears of it");
   first.destroy();
   await until(() => server.connections === 1);
   const third = client(t, server.port);

@@ -32,6 +32,8 @@ export interface ListenOptions extends Omit<SocketService, "listener" | "admit">
   readonly limits?: ConnectionLimits;
   /** Who is not served, and how: asked before a byte of the connection is read, behind a proxy for the address it names. */
   readonly refuses?: (address: string) => "drop" | "reject" | undefined;
+  /** Told of a client that has more connections than one address may have. */
+  readonly onTooMany?: (client: string, protocol: Listener["protocol"]) => void;
   /** Takes a socket that another process is to serve; false: it is served here. */
   readonly handOver?: (socket: Socket, accepted: Accepted) => boolean;
 }
@@ -109,6 +111,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
         if (isProxied && options.refuses?.(address) !== undefined) return "banned";
         const refused = left ? undefined : counter.enter(address);
         if (refused === undefined && !left) counted = address;
+        if (refused === "perAddress") options.onTooMany?.(address, listener.protocol);
         return refused;
       },
       left() {
