@@ -19,6 +19,7 @@ import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { tooManyConnections } from "./ban/offence.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
+import { explainMessage } from "./filter/explained-message.ts";
 import { openFoundation } from "./foundation.ts";
 import { openGreylist } from "./greylist/greylist.ts";
 import { createTeacher } from "./learning/teacher.ts";
@@ -275,6 +276,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         forwardSender: (from) => (settings().srs.enabled ? foundation.srs(snapshot()).forward(from) : from),
         learn: async (content, user) => void (await teacher.teach(content, "ham", user)),
       }),
+      explainMessage: (content, said) => explainMessage(content, said, serving.filter, new Date()),
       learning: { teacher, store },
       metrics,
       explainTls: publishedTls.explainTls,

@@ -9,7 +9,10 @@ import type { Offend } from "./ban/offence.ts";
 import { accountQuota } from "./config/account-quota.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
-import { createInboundFilter } from "./filter/inbound-filter.ts";
+import { dnsListsCheck } from "./filter/checks/dns-lists.ts";
+import { openDnsLists } from "./filter/dns-lists/dns-lists.ts";
+import { checks, createInboundFilter } from "./filter/inbound-filter.ts";
+import type { InboundFilter } from "./filter/pipeline.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
 import { createSigner } from "./filter/signer.ts";
 import type { Foundation } from "./foundation.ts";
@@ -74,6 +77,8 @@ export interface Serving {
   /** This process's way to what has been learnt, and to what is kept from its recipients. */
   readonly classifier: Classifier;
   readonly quarantine: Quarantine;
+  /** The filter as mail meets it, but nothing is counted. */
+  readonly filter: InboundFilter;
   /** A protocol's words to a client over a limit. */
   readonly refusals: Partial<Readonly<Record<Protocol, string>>>;
   /** Waits for what the classifier is writing. */
@@ -132,6 +137,16 @@ export async function openServing(
   });
   const offersTls = tls.status().length > 0;
 
+  const dnsLists = openDnsLists({ settings: () => settings().filter, resolver: foundation.resolver, log });
+  const judging = {
+    hostname: () => settings().hostname,
+    resolver: foundation.resolver,
+    checks: [...checks, dnsListsCheck(dnsLists)],
+    policy: () => settings().filter,
+    classifier,
+    rules: () => rules,
+    log,
+  };
   const services: SmtpServices = {
     snapshot,
     routeRecipient: foundation.routeRecipient,
@@ -141,15 +156,7 @@ export async function openServing(
     trusts: trustedClients(settings),
     store,
     queue,
-    filter: createInboundFilter({
-      hostname: () => settings().hostname,
-      resolver: foundation.resolver,
-      policy: () => settings().filter,
-      classifier,
-      rules: () => rules,
-      observers: [dmarc.observe, received.observe],
-      log,
-    }),
+    filter: createInboundFilter({ ...judging, observers: [dmarc.observe, received.observe] }),
     quarantine,
     greylisting: createGreylisting({
       settings,
@@ -211,6 +218,7 @@ export async function openServing(
     },
     classifier,
     quarantine,
+    filter: createInboundFilter(judging),
     refusals: { smtp: connectionRefusal },
     async close() {
       await collector.settled();

@@ -2,7 +2,9 @@
 import type { z } from "zod";
 import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
+import type { Circumstances } from "../filter/explained-message.ts";
 import type { Teacher } from "../learning/teacher.ts";
+import type { MessageContent } from "../message/content.ts";
 import type { QuarantineOperator } from "../quarantine/operator.ts";
 import type { QueueOperator } from "../queue/operator.ts";
 import type { Directories } from "../settings/directories.ts";
@@ -36,6 +38,8 @@ export interface LiveServer {
   explainTls?(domain: string): Promise<readonly string[]>;
   readonly queue: Pick<QueueOperator, "list" | "show" | "hold" | "release" | "retry" | "bounce" | "remove">;
   readonly quarantine?: QuarantineOperator;
+  /** What the filter finds in a message, in words. */
+  explainMessage?(content: MessageContent, said: Circumstances): Promise<readonly string[]>;
   readonly learning?: { readonly teacher: Teacher; readonly store: Pick<MailStore, "account"> };
   readonly metrics: Pick<Metrics, "text">;
   /** The mail of an address is gone: nothing of it may be served from memory. */

@@ -395,6 +395,20 @@ export const operations = {
     answer: z.strictObject({ lines: z.array(z.string()) }),
   },
   /**
+   * What the filter finds in a message file on the host (absolute path), a line each: every symbol with its weight and
+   * reason. Client, HELO, sender and recipient are those of the file's own trace, unless they are said.
+   */
+  "message.explain": {
+    request: z.strictObject({
+      path: z.string().min(1).max(4096),
+      client: z.union([z.ipv4(), z.ipv6()]).optional(),
+      helo: z.string().max(1000).optional(),
+      from: z.string().max(1000).optional(),
+      recipient: z.string().max(1000).optional(),
+    }),
+    answer: z.strictObject({ lines: z.array(z.string()) }),
+  },
+  /**
    * The way of the messages that a Message-ID, a queue id, a sender or a recipient names, from the log and its rotated
    * files; empty when they do not know any. `lines` are the same for a person to read.
    */

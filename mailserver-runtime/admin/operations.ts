@@ -24,6 +24,7 @@ import {
 } from "./contract.ts";
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
+import { explainMessageOperations } from "./explain-message.ts";
 import { learnOperations } from "./learn.ts";
 import { examinationOperations } from "./mailbox-examination.ts";
 import { mailboxOperations } from "./mailboxes.ts";
@@ -54,6 +55,7 @@ const performers: Performers = {
   ...queueOperations,
   ...quarantineOperations,
   ...learnOperations,
+  ...explainMessageOperations,
 };
 
 /**

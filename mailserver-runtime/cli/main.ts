@@ -3,7 +3,7 @@
  * people, the last with DMS's subcommands, messages and exit codes. Called as `setup`, it is that command.
  *
  *     main.ts [--root DIR] admin
- *     main.ts [--root DIR] explain <address> [--from <sender>]
+ *     main.ts [--root DIR] explain <address | message file> [--from <sender>]
  *     main.ts [--root DIR] trace <message-id | queue id | sender | recipient>
  *     main.ts [--root DIR] reports [domain] [--days <number>]
  *     main.ts [--root DIR] queue <action> ...

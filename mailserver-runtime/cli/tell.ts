@@ -2,17 +2,28 @@
  * `explain`, `trace` and `reports` where the server runs: asked of the running server, or answered from its files where none does.
  * The same as the stack's commands of these names, for a container that no stack declared.
  */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ask } from "./ask.ts";
 import { type CommandContext, CommandError } from "./command.ts";
 
-/** `explain <address> [--from <sender>]` */
+/** `explain <address | message file> [--from <sender>]`, for a file with `--client`, `--helo` and `--recipient` as well */
 export async function explainCommand(context: CommandContext, args: readonly string[]): Promise<number> {
-  const { values, positionals } = parsed(args, { from: { type: "string" } });
-  const [address] = positionals;
-  if (address === undefined || positionals.length > 1)
-    throw new CommandError("usage: explain <address> [--from <sender>]");
-  const { lines } = await ask(context, "explain", { address, ...values });
+  const { values, positionals } = parsed(args, {
+    from: { type: "string" },
+    client: { type: "string" },
+    helo: { type: "string" },
+    recipient: { type: "string" },
+  });
+  const [about] = positionals;
+  if (about === undefined || positionals.length > 1)
+    throw new CommandError(
+      "usage: explain <address> [--from <sender>]\n       explain <message file> [--client <address>] [--helo <name>] [--from <sender>] [--recipient <address>]",
+    );
+  const { lines } = existsSync(about)
+    ? await ask(context, "message.explain", { path: resolve(about), ...values })
+    : await ask(context, "explain", { address: about, from: values.from });
   context.out(lines.join("\n"));
   return 0;
 }

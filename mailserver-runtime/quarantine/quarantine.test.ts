@@ -152,6 +152,16 @@ test("what swaks sends is kept, listed, shown, learnt, released past the filter,
 
   await send();
   assert.match(await quarantine("delete", "--all"), /1 message deleted/);
+  const { stdout } = await run(process.execPath, [
+    command,
+    "--root",
+    root,
+    "explain",
+    join(directories.mail, "green.test", "ann", "new", released!),
+    "--recipient",
+    "ann@green.test",
+  ]);
+  assert.match(stdout, /R_SPF_DNSFAIL[\s\S]*is its score: it is refused, 550 5\.7\.1/);
   await assert.rejects(quarantine("release", id), { code: 1 });
   assert.equal((await inboxOf("ann")).length, 1);
 });

@@ -114,6 +114,23 @@ export const listedSenderSchema = z.union(
   ],
   { error: "is no address, no domain and no network like 192.0.2.0/24" },
 );
+export const dnsListSchema = z.strictObject({
+  zone: z.string().min(1).max(200).meta({ description: "The zone that is asked." }),
+  of: z.enum(["addresses", "domains"]).default("addresses").meta({ description: "What it lists." }),
+  score: z
+    .number()
+    .min(-100)
+    .max(100)
+    .meta({ description: "What being listed weighs; below 0 for lists of trust." }),
+});
+/** Free of charge for small servers and known for few mistakes; each is left out where it does not answer as it should. */
+const standardDnsLists: readonly z.infer<typeof dnsListSchema>[] = [
+  { zone: "zen.spamhaus.org", of: "addresses", score: 4 },
+  { zone: "bl.mailspike.net", of: "addresses", score: 2 },
+  { zone: "psbl.surriel.com", of: "addresses", score: 2 },
+  { zone: "list.dnswl.org", of: "addresses", score: -2 },
+  { zone: "dbl.spamhaus.org", of: "domains", score: 4 },
+];
 const threshold = z.number().min(0.1).max(1000).optional();
 export const filterOverrideSchema = z.strictObject({
   for: z.string().min(1).max(320).meta({ description: "An address or a domain here." }),
@@ -533,6 +550,17 @@ export const settingsSchema = z.strictObject({
         .array(listedSenderSchema)
         .default([])
         .meta({ description: "Senders that are refused: addresses, domains and clients' networks." }),
+      askDnsLists: z.boolean().default(false).meta({
+        description: "Ask `filter.dnsLists`; a list only scores.",
+        dms: "ENABLE_DNSBL",
+      }),
+      dnsLists: z
+        .array(dnsListSchema)
+        .default([...standardDnsLists])
+        .meta({
+          description:
+            "Lists in the DNS (RFC 5782); each is asked only while its own test entries are right.",
+        }),
       learn: z.boolean().default(true).meta({
         description: "Learn from what people move to Junk and out of it, or mark as `$Junk` and `$NotJunk`.",
         dms: "RSPAMD_LEARN",
