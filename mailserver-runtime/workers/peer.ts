@@ -108,7 +108,8 @@ class Lines {
     for (const line of lines) this.#onLine(JSON.parse(line) as Line);
   }
   write(line: Line): void {
-    if (this.#unsent === "") process.nextTick(() => this.#send());
+    // Not at the next tick: each sync that ends is a tick of its own, and all that ended together are told together.
+    if (this.#unsent === "") setImmediate(() => this.#send());
     this.#unsent += `${JSON.stringify(line)}\n`;
   }
   #send(): void {
