@@ -9,6 +9,7 @@
  *     main.ts [--root DIR] queue <action> ...
  *     main.ts [--root DIR] quarantine <action> ...
  *     main.ts [--root DIR] learn spam|ham <file | folder | account:mailbox> ...
+ *     main.ts [--root DIR] mailbox <stat | check | rebuild> <address>
  *     main.ts [--root DIR] metrics
  *     main.ts [--root DIR] setup <subcommand> ...
  *
@@ -30,6 +31,7 @@ const commands: Readonly<Record<string, Command>> = {
   queue: async (context, args) => (await import("./queue.ts")).queueCommand(context, args),
   quarantine: async (context, args) => (await import("./quarantine.ts")).quarantineCommand(context, args),
   learn: async (context, args) => (await import("./learn.ts")).learnCommand(context, args),
+  mailbox: async (context, args) => (await import("./mailbox.ts")).mailboxCommand(context, args),
   metrics: async (context) => (await import("./queue.ts")).metricsCommand(context),
   setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
 };

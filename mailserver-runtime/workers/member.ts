@@ -6,7 +6,6 @@ import type { Connection } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { SocketConnection } from "../net/socket-connection.ts";
 import type { Directories } from "../settings/directories.ts";
-import type { MailStore } from "../store/mail-store.ts";
 import { type AccountOwner, OwnedStore, placeCopy, prepare } from "../store/maildir/owned-store.ts";
 import type { MaildirStore } from "../store/maildir/store.ts";
 import type { Answers, ProcessNumber, Purpose } from "./calls.ts";

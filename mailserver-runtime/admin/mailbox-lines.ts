@@ -1,0 +1,37 @@
+/** What `mailbox stat | check | rebuild` answers, in words, a line each. */
+import type { OperationAnswer } from "./contract.ts";
+
+/** The actions, with what each does. */
+export const mailboxExaminations = {
+  stat: {
+    operation: "mailbox.stat",
+    summary: "mailboxes, messages, sizes, quota, UIDVALIDITY, state of the index",
+  },
+  check: {
+    operation: "mailbox.check",
+    summary: "also reads every message, and names what does not fit, with the way out",
+  },
+  rebuild: { operation: "mailbox.rebuild", summary: "makes the indexes anew; nothing is lost" },
+} as const;
+export type MailboxExamination = keyof typeof mailboxExaminations;
+
+export function isMailboxExamination(name: string): name is MailboxExamination {
+  return Object.hasOwn(mailboxExaminations, name);
+}
+
+/** The account, then its mailboxes, then what is wrong. */
+export function examinationLines(answer: OperationAnswer<"mailbox.stat">): string[] {
+  const { address, bytes, messages, quotaBytes, mailboxes, problems } = answer;
+  const limit = quotaBytes > 0 ? ` of ${quotaBytes} (${Math.round((100 * bytes) / quotaBytes)} %)` : "";
+  return [
+    `${address}: ${messages} messages, ${bytes} bytes${limit}`,
+    ...mailboxes.map(
+      (box) =>
+        `  ${box.name}: ${box.messages} messages, ${box.unseen} unseen, ${box.bytes} bytes, UIDVALIDITY ${box.uidValidity}, ` +
+        `UIDNEXT ${box.uidNext}, HIGHESTMODSEQ ${box.highestModSeq}, index ${box.index}`,
+    ),
+    ...problems.map(
+      ({ mailbox, file, reason }) => `! ${mailbox}${file === undefined ? "" : `, ${file}`}: ${reason}`,
+    ),
+  ];
+}
