@@ -69,13 +69,7 @@ export class FollowingClient {
     const { messages } = this;
     if (kind === undefined) {
       const set = /[\d:,]+$/.exec(rest)![0];
-      const uids = new Set(uidsOfSet(set));
-      for (let i = messages.length - 1; i >= 0; i--) {
-        const { uid } = messages[i]!;
-        if (uid === undefined || !uids.has(uid)) continue;
-        messages.splice(i, 1);
-        this.gone.add(uid);
-      }
+      for (const uid of uidsOfSet(set)) this.#vanish(uid);
     } else if (kind === "EXISTS") {
       assert.ok(number >= messages.length, `EXISTS never takes messages away: ${line}`);
       while (messages.length < number) messages.push({});
@@ -95,5 +89,19 @@ export class FollowingClient {
       }
       if (flags !== undefined) message.flags = flagText(flags);
     }
+  }
+
+  /** A message that went before its UID was told lies, as UIDs ascend, between its neighbours. */
+  #vanish(uid: number): void {
+    const { messages } = this;
+    let at = messages.findIndex((message) => message.uid === uid);
+    if (at < 0) {
+      const next = messages.findIndex((message) => (message.uid ?? 0) > uid);
+      const before = next < 0 ? messages.length - 1 : next - 1;
+      if (before < 0 || messages[before]!.uid !== undefined) return;
+      at = before;
+    }
+    messages.splice(at, 1);
+    this.gone.add(uid);
   }
 }
