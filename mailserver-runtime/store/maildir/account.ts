@@ -26,6 +26,7 @@ import { indexCondition, problemsBefore, problemsOf, removeIndex } from "./exami
 import { baseName } from "./file-name.ts";
 import { clientName, diskName } from "./folder-name.ts";
 import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
+import { refuseForeignLayout } from "./foreign-layout.ts";
 import { MaildirMailbox } from "./mailbox.ts";
 import type { MessageFacts } from "./message-facts.ts";
 import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMetadata } from "./metadata.ts";
@@ -97,6 +98,7 @@ export class MaildirAccount implements AccountStore {
   /** Makes what is missing, finishes what was begun and has leftovers removed. To be awaited once before anything else. */
   async prepare(): Promise<this> {
     this.#context.volume.check();
+    if (existsSync(this.directory)) refuseForeignLayout(this.directory);
     await this.#ensure("");
     await finishRename(this.directory, (pairs) => this.#renamed(pairs));
     this.#removeHalfMade();
