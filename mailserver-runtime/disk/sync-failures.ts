@@ -3,11 +3,17 @@
  * failure is final for its file (whoever asked is told no, and a later attempt makes a new one), and the disk is not to be
  * trusted until a person has looked: what failed stays here, in `status`, until the server is started again.
  *
- * One list a process, since the disk is one: the rooms that write name what they wrote, nobody else knows of it.
+ * One list a process, since the disk is one: the rooms that write name what they wrote, nobody else knows of it. A worker
+ * passes on what it notes, so that the first process's list, which `status` shows, outlives it.
  */
 import type { Log } from "../net/log.ts";
 
-export interface SyncFailure {
+/** What failed, as one process tells another. */
+export interface NotedFailure {
+  readonly what: string;
+  readonly code: string;
+}
+export interface SyncFailure extends NotedFailure {
   /** What was being made durable: "Writing a message into /var/mail/…". */
   readonly what: string;
   /** EIO, ENOSPC, EDQUOT … */
@@ -26,25 +32,40 @@ export class SyncFailures {
   readonly #failures = new Map<string, SyncFailure>();
   readonly #saidAt = new Map<string, number>();
   #log: Log | undefined;
+  #passOn: (failure: NotedFailure) => void = () => {};
 
   /** Where a failure is told from now on. */
   tellTo(log: Log): void {
     this.#log = log;
+  }
+  /** Each failure noted here is given there as well. */
+  passTo(take: (failure: NotedFailure) => void): void {
+    this.#passOn = take;
+  }
+  /** Takes note of what another process passed on, which has told the log. */
+  take({ what, code }: NotedFailure): void {
+    this.#add(what, code);
   }
 
   /** Takes note where the error is that of a sync; anything else is the caller's alone. */
   note(what: string, error: unknown): void {
     const { syscall, code = "unknown" } = error as NodeJS.ErrnoException;
     if (syscall !== "fsync" && syscall !== "fdatasync") return;
+    const { count, lastAt } = this.#add(what, code);
+    this.#passOn({ what, code });
+    if (lastAt.getTime() - (this.#saidAt.get(what) ?? 0) < REPEAT_MS) return;
+    this.#saidAt.set(what, lastAt.getTime());
+    this.#log?.error(
+      { event: "degraded", what, code, count },
+      "the disk failed to keep what was written (fsync); look at it, and start the server again",
+    );
+  }
+
+  #add(what: string, code: string): SyncFailure {
     const now = new Date();
     const known = this.#failures.get(what);
-    const failure = {
-      what,
-      code,
-      count: (known?.count ?? 0) + 1,
-      firstAt: known?.firstAt ?? now,
-      lastAt: now,
-    };
+    const count = (known?.count ?? 0) + 1;
+    const failure = { what, code, count, firstAt: known?.firstAt ?? now, lastAt: now };
     this.#failures.delete(what);
     this.#failures.set(what, failure);
     for (const oldest of this.#failures.keys())
@@ -52,12 +73,7 @@ export class SyncFailures {
         this.#failures.delete(oldest);
         this.#saidAt.delete(oldest);
       }
-    if (now.getTime() - (this.#saidAt.get(what) ?? 0) < REPEAT_MS) return;
-    this.#saidAt.set(what, now.getTime());
-    this.#log?.error(
-      { event: "degraded", what, code, count: failure.count },
-      "the disk failed to keep what was written (fsync); look at it, and start the server again",
-    );
+    return failure;
   }
 
   list(): readonly SyncFailure[] {

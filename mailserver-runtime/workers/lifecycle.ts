@@ -1,5 +1,6 @@
 /** What the first process tells a worker over their channel, and the other way round: its life, and sockets. */
 
+import type { NotedFailure } from "../disk/sync-failures.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Protocol } from "../settings/schema.ts";
 import type { SessionState } from "../smtp/moving.ts";
@@ -39,6 +40,8 @@ export type FromWorker =
   | { readonly kind: "taken"; readonly connection: number }
   | { readonly kind: "left"; readonly connection: number }
   | { readonly kind: "load"; readonly load: Load }
+  /** The disk did not keep what this worker wrote (disk/sync-failures.ts). */
+  | { readonly kind: "sync-failed"; readonly failure: NotedFailure }
   | { readonly kind: "drained" };
 
 /** How busy a process is. */

@@ -1,6 +1,7 @@
 /** One worker as the first process sees it: its channel, its connections, its end. */
 import { type ChildProcess, fork } from "node:child_process";
 import type { Socket } from "node:net";
+import { syncFailures } from "../disk/sync-failures.ts";
 import type { Accepted } from "../net/listen.ts";
 import { passSocket } from "../net/pass-socket.ts";
 import type { Refused } from "../net/serve-socket.ts";
@@ -157,6 +158,9 @@ export class WorkerProcess {
         this.load = message.load;
         if (this.connections > 0) this.idleSince = undefined;
         else this.idleSince ??= Date.now();
+        return;
+      case "sync-failed":
+        syncFailures.take(message.failure);
         return;
       case "drained":
         this.#drained.resolve();

@@ -45,7 +45,7 @@ export async function startWorker(
     worker: number,
   });
   const { log, output, configuration, tls, resolver } = foundation;
-  syncFailures.tellTo(log);
+  syncFailures.passTo((failure) => say({ kind: "sync-failed", failure }));
   const local = await openOwnStore(foundation);
   const member = await Member.open({
     self: number,

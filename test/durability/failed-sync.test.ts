@@ -27,7 +27,7 @@ interface Bench {
   readonly maildir: string;
 }
 
-async function bench(t: TestContext): Promise<Bench> {
+async function bench(t: TestContext, processes = 1): Promise<Bench> {
   const root = await fs.mkdtemp(`${os.tmpdir()}/mailkeep-sync-`);
   const known = new Knowledge();
   const site = await openSite(root, known.ledger);
@@ -35,6 +35,7 @@ async function bench(t: TestContext): Promise<Bench> {
     await site.close();
     await fs.rm(root, { recursive: true, force: true, maxRetries: 3 });
   });
+  await site.setProcesses(processes);
   const server = await site.start();
   assert.deepEqual(await known.compare(server, "every byte"), []);
   return { site, known, server, maildir: `${root}/mail/green.test/anna` };
@@ -163,6 +164,36 @@ test("a delivery whose directory could not be synced is put off, and does not st
     // The other's copy can be kept, and hers is queued from the same bytes (D8).
     assert.match(await deliver("half", [anna, ben], [anna, ben]), /^250/);
   });
+  await restartAndCompare(here);
+});
+
+test("what failed in a worker alone stands in the server's status, and stays there when the worker has ended", async (t) => {
+  if (!needs(t, "strace")) return;
+  const here = await bench(t, 2);
+  const { server, site } = here;
+  const [worker] = await server.workers();
+  const answers: string[] = [];
+  await whileFailing(worker!, EVERY_SYNC, async () => {
+    // The connections stay, so that the worker gets some.
+    for (let at = 0; at < 6; at++)
+      answers.push(
+        await sender(here, await SmtpClient.open(server.port("smtp")))(`letter${at}`, [anna], [anna]),
+      );
+  });
+  assert.ok(
+    answers.some((answer) => /^451 4\.3\.0/.test(answer)),
+    answers.join("\n"),
+  );
+  process.kill(worker!, "SIGKILL");
+  const problems = await degradations(site);
+  assert.ok(
+    problems.some((reason) => reason.includes("Writing a message into")),
+    problems.join("\n"),
+  );
+  assert.match(
+    await fs.readFile(`${site.directories.log}/mail.log`, "utf8"),
+    /"worker":1,"event":"degraded"/,
+  );
   await restartAndCompare(here);
 });
 

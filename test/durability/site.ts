@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
+import { connectAdmin } from "../../mailserver-runtime/admin/client.ts";
 import { perform } from "../../mailserver-runtime/admin/operations.ts";
 import { startNameServer } from "../../mailserver-runtime/dns/server.ts";
 import { silentLog } from "../../mailserver-runtime/net/log.ts";
@@ -51,6 +52,8 @@ export interface Site {
   readonly incarnation: number;
   /** Processes at least from the next start on. */
   setProcesses(least: number): Promise<void>;
+  /** Changes settings of a running server. */
+  change(settings: Partial<SettingsInput>): Promise<void>;
   /** Rejects when the process ends before it listens. */
   start(options?: StartOptions): Promise<RunningServer>;
   /** Mail for "hold-…" is put off by the receiver, or no longer. */
@@ -137,6 +140,16 @@ export async function openSite(
     },
     writeInto(next) {
       ledger = next;
+    },
+    async change(changes) {
+      const admin = (await connectAdmin(directories.run))!;
+      try {
+        const request = { settings: { ...configuration, ...changes }, owner: OWNER };
+        const answer = await admin.ask(JSON.stringify({ operation: "settings.put", request }));
+        if ("error" in (JSON.parse(answer) as object)) throw new Error(answer);
+      } finally {
+        admin.close();
+      }
     },
     setProcesses: (least) => putSettings(directories, { ...configuration, workers: { least } }),
     async start({ under = [], env = {}, root: served = root, onSpawn } = {}) {
