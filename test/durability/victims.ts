@@ -66,8 +66,9 @@ export async function assertGone(left: readonly number[]): Promise<void> {
   assert.deepEqual(alive, [], "workers of the dead server are at work beside the next one");
 }
 
-/** Waits for the successor of a worker that died. */
-export async function replaced(server: RunningServer, count: number): Promise<void> {
+/** Waits for the successor of a worker that died; what is wrong, where it does not come. */
+export async function replaced(server: RunningServer, count: number): Promise<string[]> {
   for (const deadline = Date.now() + 60_000; (await server.workers()).length < count; await sleep(50))
-    assert.ok(Date.now() < deadline, "a killed worker is replaced");
+    if (Date.now() > deadline) return [`${(await server.workers()).length} workers instead of ${count}`];
+  return [];
 }
