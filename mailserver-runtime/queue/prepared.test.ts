@@ -78,3 +78,13 @@ test("a worker's message that cannot be written is told to the first process, wh
   await assert.rejects(writer.prepare(submission([])), /without recipients/);
   assert.deepEqual(told, ["announced", "failed"]);
 });
+
+test("what a worker wrote while the first process died is refused, and the next server does not find it", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "mailkeep-prepared-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const gone = () => Promise.reject(new Error("the first process is gone"));
+  const writer = await openSpoolWriter(directory, { announced: gone, queued: gone, failed: gone }, silentLog);
+  t.after(() => writer.close());
+  await assert.rejects(writer.prepare(submission("bob@sink.test")), /is gone/);
+  assert.deepEqual(await readdir(directory), []);
+});

@@ -6,6 +6,7 @@
  * before it could say more, and an acknowledged message never waits for the next start.
  */
 import type { Log } from "../net/log.ts";
+import type { StoredHeader } from "./message-state.ts";
 import type { OutboundQueue, Prepared, QueueSubmission } from "./queue.ts";
 import { newId, queuedFields, Spool } from "./spool.ts";
 
@@ -29,33 +30,41 @@ export async function openSpoolWriter(
     const now = Date.now();
     const id = newId(now);
     const giveUp = () => void keeper.failed(id).catch(() => {});
+    const takeBack = async () => {
+      try {
+        await spool.remove(id).durable;
+      } finally {
+        giveUp();
+      }
+    };
     const announcing = keeper.announced(id);
+    announcing.catch(() => {});
+    let header: StoredHeader;
     try {
-      const header = await spool.write(submission, now, id);
-      await announcing;
-      return {
-        id,
-        commit() {
-          log.info(queuedFields(header, submission), "queued");
-          keeper
-            .queued(id)
-            .catch((error: unknown) =>
-              log.error({ id, error: String(error) }, "the queue did not take a message on"),
-            );
-        },
-        async withdraw() {
-          try {
-            await spool.remove(id).durable;
-          } finally {
-            giveUp();
-          }
-        },
-      };
+      header = await spool.write(submission, now, id);
     } catch (error) {
       giveUp();
-      announcing.catch(() => {});
       throw error;
     }
+    try {
+      await announcing;
+    } catch (error) {
+      // The first process is gone: what is refused now must not be found by the next one.
+      await takeBack();
+      throw error;
+    }
+    return {
+      id,
+      commit() {
+        log.info(queuedFields(header, submission), "queued");
+        keeper
+          .queued(id)
+          .catch((error: unknown) =>
+            log.error({ id, error: String(error) }, "the queue did not take a message on"),
+          );
+      },
+      withdraw: takeBack,
+    };
   };
   return {
     prepare,

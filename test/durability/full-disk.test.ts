@@ -228,6 +228,9 @@ test("a disk that proves full when a message is synced puts it off with 452, not
     assert.match(await deliver("forwarded", 20, ["away@green.test"], ["fwd@sink.test"]), expected);
   };
   assert.match(await deliver("before", 20, [anna]), /^250/);
+  // A message has its UID from whoever looks first, and that is written too.
+  assert.match((await imap.ask("SELECT INBOX")).untagged.join(), /1 EXISTS/);
+  assert.match((await imap.ask("CLOSE")).tagged, /^OK/);
   await whileFailing(server.pid, { calls: "fsync,fdatasync", error: "ENOSPC" }, async () => {
     await attempts(/^452 4\.3\.1/);
     assert.match((await imap.ask("APPEND Sent ()", letter)).tagged, /^NO \[UNAVAILABLE\]/);

@@ -3,7 +3,7 @@
  * killed at random points (victims.ts), and where it died started again on the same directory. After each kill every
  * account is compared with what its clients and senders were told (ledger.ts, account-model.ts).
  *
- *     MAILKEEP_KILLS=250 npm test -- durability/kill    the long run; 8 by default
+ *     MAILKEEP_KILLS=250 npm test -- durability/kill    the long run; 6 by default
  *     MAILKEEP_MINUTES=<n>                              ends earlier, when so many are over
  *     MAILKEEP_SEED=<n>                                 the same choices again
  */
@@ -18,7 +18,7 @@ import { Random, seedOf } from "./random.ts";
 import { openSite, type RunningServer } from "./site.ts";
 import { assertGone, killing, replaced } from "./victims.ts";
 
-const KILLS = Number(process.env.MAILKEEP_KILLS ?? 8);
+const KILLS = Number(process.env.MAILKEEP_KILLS ?? 6);
 const MINUTES = Number(process.env.MAILKEEP_MINUTES ?? Number.POSITIVE_INFINITY);
 /** A round takes a start, a look at every account and a second of load. */
 const ROUND_MS = 30_000;
