@@ -20,7 +20,9 @@ export class Ports {
   async open(
     listeners: readonly Listener[],
     serving: Serving,
-    options: Pick<ListenOptions, "tls" | "refuses" | "onTooMany" | "handOver"> & { readonly log: Log },
+    options: Pick<ListenOptions, "tls" | "refuses" | "onTooMany" | "handOver" | "tlsProof"> & {
+      readonly log: Log;
+    },
   ): Promise<void> {
     try {
       for (const listener of listeners) {
@@ -30,7 +32,9 @@ export class Ports {
           continue;
         }
         const refusal = serving.refusals[listener.protocol];
-        const listening = await listen({ ...options, listener, onConnection, refusal });
+        const { tlsProof, ...forAll } = options;
+        const proof = listener.protocol === "https" && tlsProof ? { tlsProof } : {};
+        const listening = await listen({ ...forAll, ...proof, listener, onConnection, refusal });
         this.#open.push({ listener, listening });
       }
     } catch (error) {

@@ -22,6 +22,8 @@ import { startNameServer } from "./dns/server.ts";
 import { explainMessage } from "./filter/explained-message.ts";
 import { openFoundation } from "./foundation.ts";
 import { openGreylist } from "./greylist/greylist.ts";
+import { createWebServer } from "./http/serve.ts";
+import { isWeb, webFacts } from "./http/server-facts.ts";
 import { createTeacher } from "./learning/teacher.ts";
 import { ownAddresses } from "./net/own-addresses.ts";
 import type { OpenLog } from "./net/pino-log.ts";
@@ -40,6 +42,8 @@ import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import { sweepAccounts } from "./store/maildir/sweep-accounts.ts";
+import { proofOffer } from "./tls/acme/proof-offer.ts";
+import { startRenewals } from "./tls/acme/renewals.ts";
 import { openFront } from "./workers/front.ts";
 import { takeLease } from "./workers/lease.ts";
 import { endLeftBehind } from "./workers/left-behind.ts";
@@ -228,17 +232,36 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     void expire();
     member.serve(serving.resume);
     await pool.startLeast();
-    await ports.open(settings().listeners, serving, {
-      tls: tls.contexts,
-      refuses: bans.refusal,
-      onTooMany: (client, protocol) => bans.offend({ kind: tooManyConnections(protocol), client }),
-      handOver: (socket, accepted) => pool.handOver(socket, accepted),
+    const web = createWebServer(
+      webFacts({ directories, snapshot, listeners: () => ports.list(), metrics }),
       log,
-    });
+    );
+    const serve = { ...serving.serve, http: web, https: web };
+    await ports.open(
+      settings().listeners,
+      { ...serving, serve },
+      {
+        tls: tls.contexts,
+        refuses: bans.refusal,
+        onTooMany: (client, protocol) => bans.offend({ kind: tooManyConnections(protocol), client }),
+        // The metrics, and what an authority looks for, are this process's.
+        handOver: (socket, accepted) => !isWeb(accepted.listener.protocol) && pool.handOver(socket, accepted),
+        tlsProof: (hello) => proofOffer(directories.state, hello),
+        log,
+      },
+    );
     closers.push(() => ports.close(0));
+
+    const renewals = startRenewals({
+      directories,
+      log,
+      onIssued: () => Promise.all([tls.reload(), front.reload("files")]),
+    });
+    closers.push(() => renewals.close());
 
     async function reloadFiles(): Promise<void> {
       await Promise.all([tls.reload(), nameServer?.reload(), bans.reload(), front.reload("files")]);
+      void renewals.look();
       // Zones served here may say something else now; what is asked elsewhere is only asked once more.
       resolver.flush();
     }
@@ -265,6 +288,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       problems: () => [
         ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
         ...foundation.freeSpace.problems(),
+        ...renewals.problems(),
         ...syncFailures.list().map(degradation),
       ],
       bans,
@@ -302,6 +326,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         log.info({ event: "stopping", graceMs });
         clearInterval(expiring);
         stopSweeping.abort();
+        renewals.close();
         await admin.close();
         await Promise.all([
           ports.close(graceMs),

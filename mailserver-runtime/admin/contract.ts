@@ -10,6 +10,7 @@
  * resource moves). Secrets travel only in requests; no answer carries a password, hash or private key.
  */
 import { z } from "zod";
+import { certificateIssuerSchema } from "../settings/certificate-issuer.ts";
 import { networkSchema, settingsSchema } from "../settings/schema.ts";
 
 const address = z.string().min(3).max(320);
@@ -92,6 +93,14 @@ const quarantined = z.strictObject({
   size: z.number(),
 });
 const quarantineSelection = z.strictObject({ ids: z.array(quarantineId).min(1).max(100_000) });
+/** How far an order by ACME is; with the host's own authority it is `issued` at once. */
+const acmeProgress = {
+  issued: z.boolean().optional(),
+  /** When it is ordered next, ISO 8601. */
+  nextOrder: z.string().optional(),
+  /** Why the last order failed. */
+  lastError: z.string().optional(),
+};
 
 const mailboxExamination = {
   request: z.strictObject({ address }),
@@ -277,11 +286,14 @@ export const operations = {
     request: z.strictObject({ domain: domainName, selector, owner }),
     answer: z.strictObject({ removed: z.boolean() }),
   },
-  /** Makes sure a certificate for these names is there: by the host's own CA ("local-ca"); ACME comes with its part. */
+  /**
+   * Makes sure a certificate for these names is there: by the host's own CA ("local-ca"), or ordered by ACME; then the answer does not wait
+   * for the authority, and `issued` says whether its certificate is in place.
+   */
   "certificate.put": {
     request: z.strictObject({
       names: z.array(domainName).min(1),
-      issuer: z.strictObject({ type: z.literal("local-ca") }),
+      issuer: certificateIssuerSchema,
       owner,
     }),
     answer: z.strictObject({
@@ -292,6 +304,7 @@ export const operations = {
       fingerprint: z.string(),
       caCertificatePem: z.string(),
       created: z.boolean(),
+      ...acmeProgress,
     }),
   },
   "certificate.read": {
@@ -303,12 +316,40 @@ export const operations = {
       nextSpkiSha256: z.string().optional(),
       fingerprint: z.string().optional(),
       caCertificatePem: z.string().optional(),
+      ...acmeProgress,
       owner: owner.optional(),
     }),
   },
   "certificate.remove": {
     request: z.strictObject({ names: z.array(domainName).min(1), owner }),
     answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /** What each port serves, by a real handshake for each name (default: the host's and the declared ones), and the state of the orders. */
+  "tls.status": {
+    request: z.strictObject({ names: z.array(domainName).min(1).max(100).optional() }),
+    answer: z.strictObject({
+      ports: z.array(
+        z.strictObject({
+          protocol: z.string(),
+          port: z.int(),
+          name: z.string(),
+          issuer: z.string().optional(),
+          names: z.string().optional(),
+          notAfter: z.string().optional(),
+          /** Kind and size of the key. */
+          key: z.string().optional(),
+          fingerprint: z.string().optional(),
+          /** Of TLS. */
+          version: z.string().optional(),
+          /** What a client that checks would say; absent where it is content. */
+          problem: z.string().optional(),
+        }),
+      ),
+      certificates: z.array(
+        z.strictObject({ names: z.array(z.string()), issuer: z.string(), ...acmeProgress }),
+      ),
+      lines: z.array(z.string()),
+    }),
   },
   /** Writes config/zones/<origin>.zone; the serial is made to grow here when the text differs. */
   "zone.put": {

@@ -34,6 +34,7 @@ import { relayOperations } from "./relays.ts";
 import { reportOperations } from "./reports.ts";
 import { serverOperations } from "./server-operations.ts";
 import { settingsOperations } from "./stack-settings.ts";
+import { tlsOperations } from "./tls-status.ts";
 import { traceOperations } from "./trace.ts";
 import { asOnlyWriter } from "./writers-lock.ts";
 import { zoneOperations } from "./zones.ts";
@@ -48,6 +49,7 @@ const performers: Performers = {
   ...relayOperations,
   ...dkimOperations,
   ...certificateOperations,
+  ...tlsOperations,
   ...zoneOperations,
   ...traceOperations,
   ...banOperations,

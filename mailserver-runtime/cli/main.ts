@@ -1,11 +1,12 @@
 /**
- * The commands of a mail host: `admin` for programs, `queue`, `quarantine`, `learn`, `metrics`, `explain`, `trace`, `reports` and `setup` for
+ * The commands of a mail host: `admin` for programs, `queue`, `quarantine`, `learn`, `metrics`, `explain`, `trace`, `reports`, `tls` and `setup` for
  * people, the last with DMS's subcommands, messages and exit codes. Called as `setup`, it is that command.
  *
  *     main.ts [--root DIR] admin
  *     main.ts [--root DIR] explain <address | message file> [--from <sender>]
  *     main.ts [--root DIR] trace <message-id | queue id | sender | recipient>
  *     main.ts [--root DIR] reports [domain] [--days <number>]
+ *     main.ts [--root DIR] tls status [name] ...
  *     main.ts [--root DIR] queue <action> ...
  *     main.ts [--root DIR] quarantine <action> ...
  *     main.ts [--root DIR] learn spam|ham <file | folder | account:mailbox> ...
@@ -27,6 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   admin: adminCommand,
   explain: async (context, args) => (await import("./tell.ts")).explainCommand(context, args),
   reports: async (context, args) => (await import("./tell.ts")).reportsCommand(context, args),
+  tls: async (context, args) => (await import("./tell.ts")).tlsCommand(context, args),
   trace: async (context, args) => (await import("./tell.ts")).traceCommand(context, args),
   queue: async (context, args) => (await import("./queue.ts")).queueCommand(context, args),
   quarantine: async (context, args) => (await import("./quarantine.ts")).quarantineCommand(context, args),

@@ -1,5 +1,5 @@
 /**
- * `explain`, `trace` and `reports` where the server runs: asked of the running server, or answered from its files where none does.
+ * `explain`, `trace`, `reports` and `tls` where the server runs: asked of the running server, or answered from its files where none does.
  * The same as the stack's commands of these names, for a container that no stack declared.
  */
 import { existsSync } from "node:fs";
@@ -48,6 +48,16 @@ export async function reportsCommand(context: CommandContext, args: readonly str
   if (positionals.length > 1 || !Number.isInteger(days))
     throw new CommandError("usage: reports [domain] [--days <number>]");
   const { lines } = await ask(context, "reports", { domain, days });
+  context.out(lines.join("\n"));
+  return 0;
+}
+
+/** `tls status [name] ...` */
+export async function tlsCommand(context: CommandContext, args: readonly string[]): Promise<number> {
+  const { positionals } = parsed(args, {});
+  const [action, ...names] = positionals;
+  if (action !== "status") throw new CommandError("usage: tls status [name] ...");
+  const { lines } = await ask(context, "tls.status", names.length === 0 ? {} : { names });
   context.out(lines.join("\n"));
   return 0;
 }

@@ -9,7 +9,7 @@ import type { Listener, Protocol } from "../settings/schema.ts";
 import { type Connection, ConnectionError, type TlsContexts } from "./connection.ts";
 import type { Log } from "./log.ts";
 import { parseProxyHeader } from "./proxy-protocol.ts";
-import { SocketConnection } from "./socket-connection.ts";
+import { SocketConnection, type TlsOffer } from "./socket-connection.ts";
 
 /** A reason not to serve a client: a ban, or the limit it is over. */
 export type Refused = "banned" | "total" | "perAddress";
@@ -18,6 +18,8 @@ export interface SocketService {
   readonly listener: Pick<Listener, "protocol" | "proxyProtocol">;
   /** Without it no TLS is offered; a protocol that begins with TLS needs it. */
   readonly tls: TlsContexts | undefined;
+  /** Who else answers a handshake: shown its ClientHello where the protocol begins with TLS. */
+  readonly tlsProof?: (hello: Buffer) => TlsOffer | undefined;
   /** Speaks the protocol; when its promise settles, the connection is ended. */
   readonly onConnection: (connection: Connection) => Promise<void> | void;
   /** Asked when it is known who the client is, before anything else of it is read. */
@@ -29,7 +31,10 @@ export interface SocketService {
   readonly proxyTimeoutMs?: number;
 }
 
-const withTlsFirst: ReadonlySet<Protocol> = new Set(["submissions", "imaps", "pop3s"]);
+const HELLO_MS = 10_000;
+const LONGEST_RECORD = 16_389;
+
+const withTlsFirst: ReadonlySet<Protocol> = new Set(["submissions", "imaps", "pop3s", "https"]);
 /** Whether the protocol begins with TLS. */
 export function beginsWithTls(protocol: Protocol): boolean {
   return withTlsFirst.has(protocol);
@@ -63,7 +68,10 @@ async function serve(connection: SocketConnection, service: SocketService): Prom
       return;
     }
     if (connection.closed) return;
-    if (implicitTls) await connection.acceptTls();
+    if (implicitTls) {
+      const hello = service.tlsProof === undefined ? undefined : await clientHello(connection);
+      await connection.acceptTls(hello === undefined ? undefined : service.tlsProof?.(hello));
+    }
     await service.onConnection(connection);
     connection.end();
   } catch (error) {
@@ -79,6 +87,18 @@ async function serve(connection: SocketConnection, service: SocketService): Prom
     }
     connection.destroy();
   }
+}
+
+/** The first record of a handshake (RFC 8446 §5.1), which stays to be read. */
+async function clientHello(connection: SocketConnection): Promise<Buffer> {
+  const deadline = Date.now() + HELLO_MS;
+  let bytes: Buffer = Buffer.alloc(0);
+  while (bytes.length < 5 || bytes.length < Math.min(5 + bytes.readUInt16BE(3), LONGEST_RECORD)) {
+    const chunk = await connection.readChunk(65_536, Math.max(1, deadline - Date.now()));
+    bytes = bytes.length === 0 ? Buffer.from(chunk) : Buffer.concat([bytes, chunk]);
+  }
+  connection.unread(bytes);
+  return bytes;
 }
 
 async function readProxyHeader(connection: SocketConnection, timeoutMs: number): Promise<void> {

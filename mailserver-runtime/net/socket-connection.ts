@@ -61,6 +61,13 @@ const weEnded: Ending = { code: "closed", message: "the connection was ended" };
 const peerClosed: Ending = { code: "closed", message: "the peer closed the connection" };
 const stopping: Ending = { code: "shutdown", message: "the server is stopping" };
 
+/** How a handshake is answered otherwise than by the listener's certificates. */
+export interface TlsOffer {
+  readonly contexts: TlsContexts;
+  /** Protocols of ALPN (RFC 7301). */
+  readonly alpn: readonly string[];
+}
+
 export class SocketConnection implements Connection {
   readonly id: string;
   remote: Endpoint;
@@ -178,8 +185,8 @@ export class SocketConnection implements Connection {
     return this.acceptTls();
   }
   /** TLS from the first byte on (RFC 8314), or after a PROXY header: what has arrived belongs to the handshake. */
-  async acceptTls(): Promise<void> {
-    const contexts = this.#contexts;
+  async acceptTls(offer?: TlsOffer): Promise<void> {
+    const contexts = offer?.contexts ?? this.#contexts;
     if (contexts === undefined) throw new Error("startTls on a connection without TLS contexts");
     if (this.tls !== undefined) throw new Error("startTls on a connection that has TLS");
     if (this.#ended !== undefined) throw errorOf(this.#ended);
@@ -199,6 +206,7 @@ export class SocketConnection implements Connection {
       isServer: true,
       secureContext: contexts.context(undefined),
       requestCert: false,
+      ...(offer && { ALPNProtocols: [...offer.alpn] }),
       SNICallback: (servername, callback) => {
         try {
           callback(null, contexts.context(servername));

@@ -18,8 +18,10 @@ export const protocols = [
   "pop3",
   "pop3s",
   "managesieve",
+  "http",
+  "https",
 ] as const;
-/** The protocol a listener speaks; `submissions`, `imaps` and `pop3s` begin with TLS (RFC 8314). */
+/** The protocol a listener speaks; `submissions`, `imaps`, `pop3s` and `https` begin with TLS (RFC 8314). */
 export type Protocol = (typeof protocols)[number];
 
 const port = z.int().min(0).max(65535);
@@ -643,6 +645,34 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .meta({ description: "How the server spreads over the cores." }),
+  web: z
+    .strictObject({
+      behindProxy: z.boolean().default(false).meta({
+        description:
+          "A proxy in front of the `http` listener has ended the TLS; without one, profiles with settings are given by HTTPS only.",
+      }),
+      metricsFrom: z
+        .array(networkSchema)
+        .default(["127.0.0.0/8", "::1"])
+        .meta({ description: "Who may read `/metrics`: addresses and networks." }),
+      mtaSts: z
+        .record(
+          z.string().toLowerCase(),
+          z
+            .string()
+            .max(65_536)
+            .regex(/^version: *STSv1 *\r?\n/, { error: "does not begin with `version: STSv1`" }),
+        )
+        .default({})
+        .meta({
+          description:
+            "The MTA-STS policy of each domain as text (RFC 8461 §3.2), served at `https://mta-sts.<domain>/.well-known/mta-sts.txt`.",
+        }),
+    })
+    .prefault({})
+    .meta({
+      description: "What `http` and `https` listeners answer: ACME, MTA-STS, settings for mail clients.",
+    }),
   greeting: z
     .strictObject({
       delayMs: z

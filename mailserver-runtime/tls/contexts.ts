@@ -7,7 +7,7 @@
  * not) never replaces one that works: it is named in `status()` and in the log, and the working one stays.
  */
 
-import type { X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createSecureContext, type SecureContext } from "node:tls";
@@ -139,7 +139,7 @@ export async function loadTlsContexts(
 async function read(
   source: CertificateSource,
   before: Held | undefined,
-  settings: Pick<Settings, "tls">,
+  settings: Pick<Settings, "hostname" | "tls">,
 ): Promise<Held> {
   const signature = signatureOf(source.files);
   if (before?.signature === signature) return before;
@@ -148,9 +148,12 @@ async function read(
     const pair = await source.read();
     if (pair === undefined) return keep(`${source.files[0]} is missing`);
     const { chain: cert, privateKey: key, leaf } = pair;
-    const expired = Date.parse(leaf.validTo) < Date.now();
-    const problem = expired ? `the certificate has expired (${leaf.validTo})` : undefined;
+    const names = namesOf(leaf);
+    const problem = expiredIn(cert, leaf);
     if (problem !== undefined && before?.good !== undefined && !hasExpired(before.good)) return keep(problem);
+    if (before?.good !== undefined && !hasExpired(before.good) && isFor(before.good.names, settings.hostname))
+      if (!isFor(names, settings.hostname))
+        return keep(`the certificate is for ${names.join(", ")}, not for ${settings.hostname}`);
     const context = createSecureContext({
       cert,
       key,
@@ -159,10 +162,26 @@ async function read(
       honorCipherOrder: true,
       dhparam: "auto",
     });
-    return { source, signature, good: { context, leaf, names: namesOf(leaf) }, problem };
+    return { source, signature, good: { context, leaf, names }, problem };
   } catch (error) {
     return keep(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** What of a chain has ended; a client would refuse it, whichever certificate it is. */
+function expiredIn(chain: string, leaf: X509Certificate): string | undefined {
+  if (Date.parse(leaf.validTo) < Date.now()) return `the certificate has expired (${leaf.validTo})`;
+  const blocks = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const ended = blocks
+    .slice(1)
+    .map((block) => new X509Certificate(block))
+    .find(({ validTo }) => Date.parse(validTo) < Date.now());
+  return ended && `its chain has expired: ${ended.subject.replaceAll("\n", ", ")} (${ended.validTo})`;
+}
+
+function isFor(names: readonly string[], hostname: string): boolean {
+  const name = hostname.toLowerCase();
+  return names.includes(name) || names.includes(`*.${name.slice(name.indexOf(".") + 1)}`);
 }
 
 /** RFC 6125 §6.4.3: the exact name, else a wildcard for its first label. */

@@ -5,8 +5,6 @@
  * Certificates last 90 days and are renewed when a third of that is left, always to the key that was
  * announced as the next one. The callers in `admin/` hold the lock.
  */
-import { createHash } from "node:crypto";
-import { isIP } from "node:net";
 import { join } from "node:path";
 import { makeDirectory, readIfPresent, writeDurably } from "../config/durable-file.ts";
 import type { Directories } from "../settings/directories.ts";
@@ -20,6 +18,8 @@ import {
   spkiSha256,
   writeCertificateFolder,
 } from "./certificate-files.ts";
+import { sameNames } from "./certificate-names.ts";
+import { leafFingerprint } from "./leaf-fingerprint.ts";
 import { issueServerCertificate, makeAuthority, makePrivateKey } from "./x509.ts";
 
 const CERTIFICATE_DAYS = 90;
@@ -75,15 +75,53 @@ export async function ensureCertificate(
   };
 }
 
-/** The certificate for these names as it stands, or undefined when there is none. */
+/**
+ * Something to serve until another authority has issued: what is in place stays, whoever made it; only where nothing
+ * usable is, the host's own authority issues.
+ *
+ * @throws {BrokenCertificate} as `ensureCertificate`
+ */
+export async function interimCertificate(
+  directories: Directories,
+  names: readonly string[],
+  machine: string,
+  now = new Date(),
+): Promise<CertificateFacts & { readonly created: boolean }> {
+  const folder = certificateFolder(directories.state, names[0]!);
+  const existing = await readCertificateFolder(folder).catch(unusable);
+  if (existing === undefined) return ensureCertificate(directories, names, machine, now);
+  return { ...(await factsOf(directories, await completed(folder, existing))), created: false };
+}
+
+/** The certificate for exactly these names as it stands, or undefined when there is none. */
 export async function readCertificate(
   directories: Directories,
   names: readonly string[],
 ): Promise<CertificateFacts | undefined> {
-  const pair = await readCertificateFolder(certificateFolder(directories.state, names[0]!)).catch(unusable);
-  if (pair?.nextPrivateKey === undefined || !sameNames(pair.leaf, names)) return undefined;
-  const authority = await readIfPresent(join(directories.state, "ca", "ca.pem"));
-  return facts({ ...pair, nextPrivateKey: pair.nextPrivateKey }, authority ?? "");
+  const pair = await readCompletePair(directories, names[0]!);
+  return pair !== undefined && sameNames(pair.leaf, names) ? factsOf(directories, pair) : undefined;
+}
+
+/** The certificate of this first name, whatever else it is for: it serves until an authority has made the one declared. */
+export async function readServedCertificate(
+  directories: Directories,
+  firstName: string,
+): Promise<CertificateFacts | undefined> {
+  const pair = await readCompletePair(directories, firstName);
+  return pair && factsOf(directories, pair);
+}
+
+async function readCompletePair(
+  directories: Directories,
+  firstName: string,
+): Promise<CompletePair | undefined> {
+  const pair = await readCertificateFolder(certificateFolder(directories.state, firstName)).catch(unusable);
+  if (pair?.nextPrivateKey === undefined) return undefined;
+  return { ...pair, nextPrivateKey: pair.nextPrivateKey };
+}
+
+async function factsOf({ state }: Directories, pair: CompletePair): Promise<CertificateFacts> {
+  return facts(pair, (await readIfPresent(join(state, "ca", "ca.pem"))) ?? "");
 }
 
 type CompletePair = CertificatePair & { readonly nextPrivateKey: string };
@@ -128,7 +166,7 @@ function facts(pair: CompletePair, caCertificatePem: string): CertificateFacts {
     notAfter: new Date(pair.leaf.validTo).toISOString(),
     spkiSha256: spkiSha256(pair.privateKey),
     nextSpkiSha256: spkiSha256(pair.nextPrivateKey),
-    fingerprint: createHash("sha256").update(pair.leaf.raw).digest("hex"),
+    fingerprint: leafFingerprint(pair.leaf),
     caCertificatePem,
   };
 }
@@ -152,14 +190,6 @@ function ageing(leaf: X509Life, now: Date): boolean {
 interface X509Life {
   readonly validFrom: string;
   readonly validTo: string;
-}
-
-function sameNames(leaf: { readonly subjectAltName: string | undefined }, names: readonly string[]): boolean {
-  const has = (leaf.subjectAltName ?? "").split(", ").sort();
-  // node prints IPv6 addresses in full, upper case; comparing those would need a parser of its own, and a
-  // certificate that is issued once more than needed does no harm.
-  const wants = names.map((name) => (isIP(name) === 0 ? `DNS:${name}` : `IP Address:${name}`)).sort();
-  return has.length === wants.length && has.every((name, index) => name === wants[index]);
 }
 
 /** A pair that cannot be served is replaced: its authority is ours and a new one costs nothing. */

@@ -206,7 +206,10 @@ test("A renewed certificate is served from the next handshake on after a reload"
   assert.notEqual((await handshake(tls, "mail.example.org")).serial, before.serial);
 });
 
-test("A pair that does not fit, is not PEM, has expired or vanished is named, and the working one stays", async () => {
+const leafPem = (chain: Buffer) =>
+  `${String(chain).split("-----END CERTIFICATE-----")[0]}-----END CERTIFICATE-----\n`;
+
+test("A pair that does not fit, is not PEM, is for another name, has expired (it or its chain) or vanished is named, and the working one stays", async () => {
   const names = ["mail.example.org"];
   const place = folder(names[0]!);
   await issue(names);
@@ -232,7 +235,15 @@ test("A pair that does not fit, is not PEM, has expired or vanished is named, an
   await expect(/fullchain\.pem is not a certificate/);
   const expired = folder("old.example.org");
   for (const file of ["fullchain.pem", "privkey.pem"]) await cp(join(expired, file), join(place, file));
-  await expect(/has expired/);
+  await expect(/^the certificate has expired/);
+  await issue(["another.example.org"]);
+  const another = folder("another.example.org");
+  for (const file of ["fullchain.pem", "privkey.pem"]) await cp(join(another, file), join(place, file));
+  await expect(/^the certificate is for another\.example\.org, not for mail\.example\.org$/);
+  await writeFile(key, rightKey);
+  const ended = await makeAuthority("Ended", await makePrivateKey(), new Date(Date.now() - 4000 * DAY));
+  await writeFile(chain, leafPem(rightChain) + ended.certificatePem);
+  await expect(/^its chain has expired: CN=Ended/);
   await rm(chain);
   await expect(/missing/);
   await writeFile(key, rightKey);

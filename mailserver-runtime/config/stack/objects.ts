@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { certificateIssuerSchema } from "../../settings/certificate-issuer.ts";
 import { settingsSchema } from "../../settings/schema.ts";
 
 const owner = z.string();
@@ -51,7 +52,7 @@ export const stackKinds = {
   }),
   certificates: z.strictObject({
     names: z.array(z.string()).min(1),
-    issuer: z.strictObject({ type: z.literal("local-ca") }),
+    issuer: certificateIssuerSchema,
     owner,
   }),
   zones: z.strictObject({
