@@ -7,7 +7,8 @@ import { hostName } from "../mailserver-runtime/dns/records.ts";
 import { type Listener, networkSchema, type SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { parseAddress, parseDomain } from "./accounts/address.ts";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
-import { listenersOn, localPorts, type Ports } from "./mail-server/ports.ts";
+import { type Placement, placementOf } from "./host/placement.ts";
+import { listenersOn, type Ports, portsOf } from "./mail-server/ports.ts";
 import { bytesOf } from "./mail-server/size.ts";
 import type {
   BanningArgs,
@@ -20,7 +21,7 @@ import type {
 import { attempt, type Mistake, quote, StackMistakes } from "./mistakes.ts";
 import { type PlannedRelay, planBackups, planCopies, planRelays } from "./relay-plan.ts";
 
-/** The local host serves its own machine alone. */
+/** Where a host's own name server answers. */
 const LOOPBACK = "127.0.0.1";
 const DKIM: Required<DkimDeclaration> = { algorithm: "rsa-2048", current: "mk1", next: "mk2" };
 
@@ -90,11 +91,12 @@ export function planStack(args: MailStackArgs): StackPlan {
     mistakes,
   );
   const hostname = planHostname(args, domains, mistakes);
-  const ports = planPorts(args.server ?? {}, mistakes);
-  const listeners = listenersOn(LOOPBACK, ports);
+  const placement = placementOf(args.host);
+  const ports = planPorts(args.server ?? {}, placement, mistakes);
+  const listeners = listenersOn(placement.listenAddress, ports);
   const relays = planRelays(args, mistakes);
   const settings = {
-    ...planSettings(args, hostname, ports, listeners, mistakes),
+    ...planSettings(args, { hostname, ports, listeners, closedNet: placement.closedNet }, mistakes),
     ...present({
       reports: planReports(domains),
       backup: some(planBackups(args, hosted, mistakes)),
@@ -274,16 +276,16 @@ function planHostname(args: MailStackArgs, domains: readonly PlannedDomain[], mi
   return name;
 }
 
-function planPorts(server: ServerSettings, mistakes: Mistake[]): Ports {
-  const ports = localPorts(server);
+function planPorts(server: ServerSettings, { portBase, lowestPort }: Placement, mistakes: Mistake[]): Ports {
+  const ports = portsOf(server, portBase);
   const seen = new Map<number, string>();
   for (const [service, port] of Object.entries(ports)) {
     const where =
       server.ports?.[service as keyof Ports] === undefined ? "server.portBase" : `server.ports.${service}`;
-    if (!Number.isInteger(port) || port < 1024 || port > 65_535)
+    if (!Number.isInteger(port) || port < lowestPort || port > 65_535)
       mistakes.push({
         where,
-        what: `makes ${service}'s port ${port}; without root it is from 1024 to 65535`,
+        what: `makes ${service}'s port ${port}; ${lowestPort > 1 ? "without root it" : "it"} is from ${lowestPort} to 65535`,
       });
     const other = seen.get(port);
     if (other !== undefined)
@@ -293,11 +295,16 @@ function planPorts(server: ServerSettings, mistakes: Mistake[]): Ports {
   return ports;
 }
 
+interface ServerPlace {
+  readonly hostname: string;
+  readonly ports: Ports;
+  readonly listeners: Listener[];
+  readonly closedNet: boolean;
+}
+
 function planSettings(
   { server = {}, filtering = {}, banning = {} }: MailStackArgs,
-  hostname: string,
-  ports: Ports,
-  listeners: Listener[],
+  { hostname, ports, listeners, closedNet }: ServerPlace,
   mistakes: Mistake[],
 ): SettingsInput {
   const messageSize = size(server.messageSizeLimit, "server.messageSizeLimit", mistakes);
@@ -311,18 +318,20 @@ function planSettings(
     message: present({ sizeLimit: messageSize, recipientLimit: server.recipientLimit }),
     mailbox: present({ sizeLimit: quota }),
     submission: present({
-      // Mail between the stack's own domains goes the whole way here, so that the probe proves all of it.
-      hostedDomains: server.hostedDomains ?? "mx",
+      // In a closed net mail between the stack's own domains goes the whole way, so that the probe proves all of it.
+      hostedDomains: server.hostedDomains ?? (closedNet ? "mx" : undefined),
       spoofProtection: server.spoofProtection,
       requireSignature: server.requireSignature,
     }),
-    // A closed net: the host asks its own name server alone, and mail goes to the port its own MX listens on.
-    dns: { servers: [`${LOOPBACK}:${ports.dns}`], authoritative: { address: LOOPBACK, port: ports.dns } },
-    delivery: {
-      port: ports.smtp,
-      ...present({ retrySeconds: server.retrySeconds && [...server.retrySeconds] }),
-      ...present({ lifetimeSeconds: server.queueLifetimeSeconds }),
-    },
+    // In a closed net the host asks its own name server alone, and mail goes to the port its own MX listens on.
+    dns: closedNet
+      ? { servers: [`${LOOPBACK}:${ports.dns}`], authoritative: { address: LOOPBACK, port: ports.dns } }
+      : undefined,
+    delivery: present({
+      port: closedNet ? ports.smtp : undefined,
+      retrySeconds: server.retrySeconds && [...server.retrySeconds],
+      lifetimeSeconds: server.queueLifetimeSeconds,
+    }),
     routing: present({ recipientDelimiter: server.recipientDelimiter }),
     srs: present({
       enabled: server.forwarding?.rewriteSenders,

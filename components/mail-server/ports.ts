@@ -12,16 +12,13 @@ const standardPorts: Readonly<Record<Service, number>> = {
   dns: 53,
 };
 
-/** Above what only root may bind, below what the system gives to outgoing connections. */
-export const LOCAL_PORT_BASE = 20_000;
-
 export type Ports = Readonly<Record<Service, number>>;
 
-/** The ports of a server on this machine. */
-export function localPorts({ portBase = LOCAL_PORT_BASE, ports = {} }: ServerSettings): Ports {
+/** The ports of a server: as declared, else the standard ones above `base`. */
+export function portsOf({ portBase, ports = {} }: ServerSettings, base: number): Ports {
   const chosen = Object.entries(standardPorts).map(([service, port]) => [
     service,
-    ports[service as Service] ?? portBase + port,
+    ports[service as Service] ?? (portBase ?? base) + port,
   ]);
   return Object.fromEntries(chosen) as Ports;
 }
