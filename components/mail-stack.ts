@@ -5,7 +5,6 @@
  * The order is that of the things themselves: directories; keys, certificate, settings; zones, which publish the keys; the
  * server; then its domains, mailboxes and aliases. The server is healthy without any account.
  */
-import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { Alias } from "./accounts/alias.ts";
 import { DkimKey } from "./accounts/dkim-key.ts";
@@ -16,8 +15,7 @@ import { Relay } from "./accounts/relay.ts";
 import { Certificate } from "./certificate/certificate.ts";
 import { PlanError } from "./dns/plan.ts";
 import type { LeftOut } from "./dns/plan-types.ts";
-import { Provider } from "./host/provider.ts";
-import { MailDirectories } from "./mail-server/mail-directories.ts";
+import { declareHost } from "./host/declared-host.ts";
 import { Server } from "./mail-server/server.ts";
 import { Settings } from "./mail-server/settings.ts";
 import { Zone } from "./mail-server/zone.ts";
@@ -61,12 +59,9 @@ export class MailStack extends pulumi.ComponentResource {
     super("mailkeep:index:MailStack", name, {}, options);
     const plan = planned(() => planStack(args));
     const origins = planned(() => zoneOrigins(plan));
-    const directory = resolve(args.host.directory ?? `.mailkeep/${pulumi.getStack()}`);
-    const own: pulumi.CustomResourceOptions = { parent: this };
-
-    const provider = new Provider(`${name}-host`, { type: args.host.type, directory }, own);
-    const onHost = { ...own, provider };
-    const directories = new MailDirectories(`${name}-directories`, onHost);
+    const host = declareHost(name, args.host, this);
+    const { provider, directories } = host;
+    const onHost: pulumi.CustomResourceOptions = { parent: this, provider };
     const inDirectories = { ...onHost, dependsOn: [directories] };
 
     const keys = plan.domains.flatMap((domain) =>
@@ -97,10 +92,10 @@ export class MailStack extends pulumi.ComponentResource {
     const server = new Server(
       `${name}-server`,
       { listeners: [...plan.listeners], restartOn: plan.restartOn },
-      { ...onHost, dependsOn: [directories, ...keys, certificate, settings, ...zones] },
+      { ...onHost, dependsOn: [directories, ...host.machinery, ...keys, certificate, settings, ...zones] },
     );
 
-    const passwords = passwordsOf(args, plan, directory);
+    const passwords = passwordsOf(args, plan, host.secretsDirectory);
     const domains = new Map(
       plan.domains.map(({ name: domain }) => [
         domain,
@@ -130,10 +125,10 @@ export class MailStack extends pulumi.ComponentResource {
     this.hostname = pulumi.output(plan.hostname);
     this.endpoints = server.id.apply(() => plan.endpoints);
     this.logins = pulumi.output(plan.mailboxes.map(({ address }) => address));
-    this.secretsFile = pulumi.output(passwords.madeUp ? secretsFile(directory) : undefined);
+    this.secretsFile = pulumi.output(passwords.madeUp ? secretsFile(host.secretsDirectory) : undefined);
     this.caCertificatePem = certificate.caCertificatePem;
     this.caCertificateFile = directories.config.apply((config) => `${config}/ca.pem`);
-    this.dataDirectory = pulumi.output(directory);
+    this.dataDirectory = host.dataDirectory;
     this.recordsLeftOut = records.apply(({ leftOut }) => leftOut);
     this.registerOutputs({
       hostname: this.hostname,
