@@ -9,20 +9,20 @@ import { closeSync, openSync } from "node:fs";
 import { access, mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import {
-  answerLine,
-  type OperationAnswer,
-  type OperationName,
-  type OperationRequest,
-  operations,
+import type {
+  OperationAnswer,
+  OperationName,
+  OperationRequest,
 } from "../../../mailserver-runtime/admin/contract.ts";
 import { type Directories, directoriesBelow } from "../../../mailserver-runtime/settings/directories.ts";
+import { AdminLines } from "../admin-lines.ts";
 import type { Host, Limit, LocalConnection, ServerState, StartServer } from "../connection.ts";
 import { HostError } from "../host-error.ts";
+import { readAnswer } from "../read-answer.ts";
 import { askServer } from "./admin-socket.ts";
 import { bannerProblem } from "./banner.ts";
 import { type Declaration, readDeclaration, writeDeclaration } from "./declaration.ts";
-import { OfflineAdmin } from "./offline-admin.ts";
+import { startOfflineAdmin } from "./offline-admin.ts";
 import { describeHolders, portHolders } from "./ports.ts";
 import { ended, identify, isAlive, type ProcessIdentity, signal } from "./process.ts";
 import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
@@ -48,7 +48,7 @@ class LocalHost implements Host {
   readonly description: string;
   readonly directories: Directories;
   readonly #root: string;
-  readonly #offline: OfflineAdmin;
+  readonly #offline: AdminLines;
   /** What the process prints, and what it logs. */
   readonly #logFiles: readonly [string, string];
 
@@ -57,7 +57,7 @@ class LocalHost implements Host {
     this.description = `this machine (${root})`;
     this.directories = directoriesBelow(root);
     this.#logFiles = [join(this.directories.log, OUTPUT_FILE), join(this.directories.log, LOG_FILE)];
-    this.#offline = new OfflineAdmin(root, this.directories.run);
+    this.#offline = new AdminLines(() => startOfflineAdmin(root, this.directories.run));
   }
 
   async perform<N extends OperationName>(
@@ -262,28 +262,4 @@ async function firstProblem({ listeners }: StartServer, limit: Limit): Promise<s
   const fixed = listeners.filter(({ port }) => port !== 0);
   const problems = await Promise.all(fixed.map((listener) => bannerProblem(listener, patience)));
   return problems.find((problem) => problem !== undefined);
-}
-
-/** @throws {HostError} with the host's own code and message, or `protocol` */
-function readAnswer<N extends OperationName>(operation: N, text: string): OperationAnswer<N> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  const line = answerLine.safeParse(json);
-  if (!line.success)
-    throw new HostError("protocol", `The mail server's answer to ${operation} is no answer line.`);
-  if (!line.data.ok) throw new HostError(line.data.code, line.data.message);
-  const answer = operations[operation].answer.safeParse(line.data.answer);
-  if (!answer.success) {
-    const where = answer.error.issues[0]?.path.join(".") ?? "";
-    throw new HostError(
-      "protocol",
-      `The mail server's answer to ${operation} does not follow the contract (at "${where}"): it runs another version. ` +
-        "Stop it and run the deployment again.",
-    );
-  }
-  return answer.data as OperationAnswer<N>;
 }
