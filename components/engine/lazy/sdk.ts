@@ -6,8 +6,8 @@
 import { registerHooks } from "node:module";
 
 const LATER: Readonly<Record<string, string>> = {
-  typescript: new URL("typescript.cjs", import.meta.url).href,
-  "@npmcli/arborist": new URL("arborist.cjs", import.meta.url).href,
+  typescript: new URL("./typescript.cjs", import.meta.url).href,
+  "@npmcli/arborist": new URL("./arborist.cjs", import.meta.url).href,
 };
 
 registerHooks({
