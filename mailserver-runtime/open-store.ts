@@ -1,4 +1,4 @@
-/** Opens a process's own store by the configuration in force: ceilings of domains, and warnings of quotas. */
+/** Opens a process's own store by the configuration in force: ceilings of domains, warnings of quotas, how long mail is kept. */
 import { domainCeiling } from "./config/account-quota.ts";
 import type { Foundation } from "./foundation.ts";
 import { createQuotaWarnings } from "./quota-warnings.ts";
@@ -9,11 +9,15 @@ export async function openOwnStore({
   directories,
   log,
   snapshot,
-}: Pick<Foundation, "directories" | "log" | "snapshot">): Promise<MaildirStore> {
+  freeSpace,
+}: Pick<Foundation, "directories" | "log" | "snapshot" | "freeSpace">): Promise<MaildirStore> {
   const store: MaildirStore = await openMaildirStore({
     directories,
     log,
     domainCeiling: (domain) => domainCeiling(snapshot(), domain),
+    expiry: () => snapshot().settings.mailbox.expiry,
+    undelete: () => snapshot().settings.mailbox.undelete,
+    hasRoom: () => freeSpace.hasRoomFor(0),
     // Whoever counts an account is its owner, so the warning is delivered here.
     usageChanged: createQuotaWarnings({ snapshot, store: () => store, log }),
   });

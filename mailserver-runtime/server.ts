@@ -41,6 +41,7 @@ import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
 import type { Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
+import { keepRetention } from "./store/maildir/retention-sweep.ts";
 import { sweepAccounts } from "./store/maildir/sweep-accounts.ts";
 import { proofOffer } from "./tls/acme/proof-offer.ts";
 import { startRenewals } from "./tls/acme/renewals.ts";
@@ -273,6 +274,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const stopSweeping = new AbortController();
     closers.push(() => stopSweeping.abort());
     void sweepAccounts({ directories, log, signal: stopSweeping.signal });
+    void keepRetention({
+      directories,
+      log,
+      signal: stopSweeping.signal,
+      settings: () => settings().mailbox,
+      isActive: (address) => snapshot().account(address) !== undefined,
+      expire: (address) => store.expire(address),
+    });
     const live: LiveServer = {
       configuration: {
         ...configuration,
@@ -306,6 +315,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       explainTls: publishedTls.explainTls,
       forgetMail: (address) => store.forget(address),
       examineMail: (address, how) => store.examine(address, how),
+      expungedMail: store,
       reload: reloadFiles,
       stop: options.onStopRequested,
     };

@@ -11,6 +11,7 @@ import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
 import type { Examination, ExaminedAccount } from "../store/examination.ts";
 import type { MailStore } from "../store/mail-store.ts";
+import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../store/retention.ts";
 import type { FailureCode, OperationAnswer, OperationName, operations } from "./contract.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -22,6 +23,12 @@ export interface AdminContext {
   readonly live?: LiveServer;
   /** The settings that the running server began with: what is read only at a start is still as they say. */
   readonly startedWith?: Settings;
+}
+
+/** The part of the store that knows of expunged messages. */
+export interface ExpungedMailOperator {
+  expungedMessages(address: string, selection: ExpungedSelection): Promise<readonly ExpungedMessage[]>;
+  undelete(address: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]>;
 }
 
 /** What only a running server can do; `main.ts` supplies it. */
@@ -46,6 +53,8 @@ export interface LiveServer {
   forgetMail?(address: string): Promise<void>;
   /** Looks at an account's mail as it is served. Throws StoreError. */
   examineMail?(address: string, how: Examination): Promise<ExaminedAccount>;
+  /** What of an account was expunged and can be brought back, and bringing it back (`store/retention.ts`). Throws StoreError. */
+  readonly expungedMail?: ExpungedMailOperator;
   /** Lets the rooms that read files of their own (certificates, zones) look at them; an answer waits for it. */
   reload?(): Promise<unknown>;
   /** Begins to stop; resolves at once, before anything has ended. */

@@ -1,4 +1,4 @@
-/** What `mailbox stat | check | rebuild` answers, in words, a line each. */
+/** What `mailbox stat | check | rebuild | undelete` answers, in words, a line each. */
 import type { OperationAnswer } from "./contract.ts";
 
 /** The actions, with what each does. */
@@ -34,4 +34,27 @@ export function examinationLines(answer: OperationAnswer<"mailbox.stat">): strin
       ({ mailbox, file, reason }) => `! ${mailbox}${file === undefined ? "" : `, ${file}`}: ${reason}`,
     ),
   ];
+}
+
+/** What `mailbox undelete` is told on a command line: which messages, and whether they are only to be listed. */
+export const undeleteOptions = {
+  mailbox: { value: "name", summary: "those that were expunged from this mailbox" },
+  since: { value: "date", summary: "those expunged then or later, as 2026-11-26 or 2026-11-26T08:00:00Z" },
+  subject: { value: "words", summary: "those whose subject has these words" },
+} as const;
+
+/** A line for each message that can be brought back. */
+export function expungedLines({ messages }: OperationAnswer<"mailbox.expunged">): string[] {
+  if (messages.length === 0) return ["Nothing can be brought back."];
+  return messages.map(
+    ({ mailbox, expungedAt, bytes, from, subject }) =>
+      `${expungedAt}  ${mailbox}  ${bytes} bytes  ${JSON.stringify(from)}  ${JSON.stringify(subject)}`,
+  );
+}
+export function undeletedLines({ mailboxes }: OperationAnswer<"mailbox.undelete">): string[] {
+  if (mailboxes.length === 0) return ["Nothing was brought back."];
+  return mailboxes.map(
+    ({ mailbox, messages }) =>
+      `${messages} ${messages === 1 ? "message is" : "messages are"} back in ${mailbox}`,
+  );
 }

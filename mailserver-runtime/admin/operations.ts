@@ -25,6 +25,7 @@ import {
 import { dkimOperations } from "./dkim.ts";
 import { domainOperations } from "./domains.ts";
 import { explainMessageOperations } from "./explain-message.ts";
+import { expungedMailOperations } from "./expunged-mail.ts";
 import { learnOperations } from "./learn.ts";
 import { examinationOperations } from "./mailbox-examination.ts";
 import { mailboxOperations } from "./mailboxes.ts";
@@ -45,6 +46,7 @@ const performers: Performers = {
   ...domainOperations,
   ...mailboxOperations,
   ...examinationOperations,
+  ...expungedMailOperations,
   ...aliasOperations,
   ...relayOperations,
   ...dkimOperations,

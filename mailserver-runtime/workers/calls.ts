@@ -8,6 +8,7 @@ import type { Refused } from "../net/serve-socket.ts";
 import type { Admission, AdmissionRequest } from "../smtp/submission-limits/limiter.ts";
 import type { Examination, ExaminedAccount } from "../store/examination.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
+import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../store/retention.ts";
 import type { WiredAttempt, WiredResult } from "./login-by-wire.ts";
 import type { RelayEvent } from "./session-relay.ts";
 
@@ -20,6 +21,11 @@ export const FRONT: ProcessNumber = 0;
  * served by the first process, a delivery goes wherever the owner is.
  */
 export type Purpose = "session" | "shared session" | "delivery";
+
+interface ExpungedRequest {
+  readonly account: string;
+  readonly selection: ExpungedSelection;
+}
 
 export interface Calls {
   // What a worker asks of the first process.
@@ -53,6 +59,10 @@ export interface Calls {
   forget: { request: { account: string }; answer: null };
   /** For an administrator (`store/examination.ts`). */
   examine: { request: { account: string; how: Examination }; answer: ExaminedAccount };
+  /** `store/retention.ts`: what expired, what can be brought back, and what came back. */
+  expire: { request: { account: string }; answer: readonly MailboxCount[] };
+  expunged: { request: ExpungedRequest; answer: readonly ExpungedMessage[] };
+  undelete: { request: ExpungedRequest; answer: readonly MailboxCount[] };
   /** Gives the account up, unless somebody uses it. */
   letGo: { request: { account: string }; answer: { free: boolean } };
 }

@@ -139,6 +139,10 @@ export class Member {
       },
       usage: ({ account }) => ownership.here(account, () => store.usage(account)),
       examine: ({ account, how }) => ownership.here(account, () => store.examine(account, how)),
+      expire: ({ account }) => ownership.here(account, () => store.expire(account)),
+      expunged: ({ account, selection }) =>
+        ownership.here(account, () => store.expungedMessages(account, selection)),
+      undelete: ({ account, selection }) => ownership.here(account, () => store.undelete(account, selection)),
       forget: async ({ account }) => {
         await ownership.here(account, () => store.forget(account));
         return null;
@@ -152,6 +156,9 @@ export class Member {
       prepare: async (account) => void (await this.peers.call(process, "prepare", { account })),
       usage: (account) => this.peers.call(process, "usage", { account }),
       examine: (account, how) => this.peers.call(process, "examine", { account, how }),
+      expire: (account) => this.peers.call(process, "expire", { account }),
+      expungedMessages: (account, selection) => this.peers.call(process, "expunged", { account, selection }),
+      undelete: (account, selection) => this.peers.call(process, "undelete", { account, selection }),
       forget: async (account) => void (await this.peers.call(process, "forget", { account })),
     };
   }

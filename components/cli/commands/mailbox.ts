@@ -2,10 +2,14 @@
 import { createInterface } from "node:readline/promises";
 import {
   examinationLines,
+  expungedLines,
   isMailboxExamination,
   mailboxExaminations,
+  undeletedLines,
+  undeleteOptions,
 } from "../../../mailserver-runtime/admin/mailbox-lines.ts";
-import { type Command, UsageError, unknownName } from "../command.ts";
+import type { Host } from "../../host/connection.ts";
+import { type Command, type OptionValues, UsageError, unknownName } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
 import { stackNamed, stackOption, yesOption } from "../stack-options.ts";
 
@@ -15,23 +19,31 @@ const EXAMINE_MS = 3_600_000;
 
 export const mailbox: Command = {
   name: "mailbox",
-  summary: "look at a mailbox, check it or rebuild its index; delete for good the mail of a removed one",
-  usage: "<stat | check | rebuild | purge> <address>",
+  summary:
+    "look at a mailbox, check it, rebuild its index, bring expunged messages back; delete for good the mail of a removed one",
+  usage: "<stat | check | rebuild | undelete | purge> <address>",
   details:
     `${Object.entries(mailboxExaminations)
       .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
       .join("\n")}\n` +
+    "  undelete brings back what was expunged within the window of the settings (mailbox.undelete); --list only shows it\n" +
     "Removing a mailbox from the stack refuses its logins and its new mail and keeps its mail; declaring it again finds\n" +
     "everything. 'purge' ends that: it deletes the mail of an address that is not declared any more.",
   words: [2, 2],
-  options: { ...stackOption, ...yesOption },
+  options: {
+    ...stackOption,
+    ...yesOption,
+    ...undeleteOptions,
+    list: { summary: "undelete: only show what can be brought back" },
+  },
   async run({ options, words }) {
     const [action, address] = words as [string, string];
-    if (action !== "purge" && !isMailboxExamination(action))
-      throw unknownName("action", action, [...Object.keys(mailboxExaminations), "purge"]);
+    if (!["purge", "undelete"].includes(action) && !isMailboxExamination(action))
+      throw unknownName("action", action, [...Object.keys(mailboxExaminations), "undelete", "purge"]);
     const stack = await deployedStack(stackNamed(options));
     try {
-      if (action !== "purge") {
+      if (action === "undelete") return await undelete(stack.host, address, options);
+      if (isMailboxExamination(action)) {
         const { operation } = mailboxExaminations[action];
         const answer = await stack.host.perform(
           operation,
@@ -61,6 +73,23 @@ export const mailbox: Command = {
     }
   },
 };
+
+async function undelete(host: Host, address: string, options: OptionValues): Promise<number> {
+  const selection = Object.fromEntries(
+    Object.keys(undeleteOptions).flatMap((name) =>
+      options[name] === undefined ? [] : [[name, options[name]]],
+    ),
+  );
+  const limit = { deadline: Date.now() + EXAMINE_MS };
+  if (options.list) {
+    const found = await host.perform("mailbox.expunged", { address, ...selection }, limit);
+    process.stdout.write(`${expungedLines(found).join("\n")}\n`);
+    return 0;
+  }
+  const answer = await host.perform("mailbox.undelete", { address, ...selection }, limit);
+  process.stdout.write(`${undeletedLines(answer).join("\n")}\n`);
+  return answer.mailboxes.length > 0 ? 0 : 1;
+}
 
 async function confirmed(address: string): Promise<boolean> {
   if (!process.stdin.isTTY) throw new UsageError("this deletes mail: say --yes where nobody can be asked");

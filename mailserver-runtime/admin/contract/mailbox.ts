@@ -1,4 +1,4 @@
-/** Mailboxes: declared, read, examined, removed, purged. */
+/** Mailboxes: declared, read, examined, brought back, removed, purged. */
 import { z } from "zod";
 import { address, owner } from "./words.ts";
 
@@ -26,6 +26,16 @@ const mailboxExamination = {
       z.strictObject({ mailbox: z.string(), file: z.string().optional(), reason: z.string() }),
     ),
   }),
+};
+
+/** Which expunged messages are meant; without any field all that are kept. */
+const expungedSelection = {
+  address,
+  mailbox: z.string().min(1).max(1000).optional(),
+  /** ISO 8601; expunged then or later. */
+  since: z.iso.datetime({ offset: true }).or(z.iso.date()).optional(),
+  /** Words that the subject has, in any case. */
+  subject: z.string().min(1).max(1000).optional(),
 };
 
 export const mailboxOperations = {
@@ -77,4 +87,26 @@ export const mailboxOperations = {
   "mailbox.check": mailboxExamination,
   /** Makes the indexes anew from the mail; loses nothing, and MODSEQ only grows. */
   "mailbox.rebuild": mailboxExamination,
+  /** What was expunged within the window of the settings and can be brought back, the longest gone first. */
+  "mailbox.expunged": {
+    request: z.strictObject(expungedSelection),
+    answer: z.strictObject({
+      messages: z.array(
+        z.strictObject({
+          mailbox: z.string(),
+          expungedAt: z.string(),
+          bytes: z.number(),
+          from: z.string(),
+          subject: z.string(),
+        }),
+      ),
+    }),
+  },
+  /** Puts it back into the mailboxes it was in, with new UIDs; a mailbox that was deleted is made again. */
+  "mailbox.undelete": {
+    request: z.strictObject(expungedSelection),
+    answer: z.strictObject({
+      mailboxes: z.array(z.strictObject({ mailbox: z.string(), messages: z.int() })),
+    }),
+  },
 } as const;

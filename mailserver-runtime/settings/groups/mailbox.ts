@@ -1,6 +1,12 @@
 /** Quotas of accounts and domains (`mailbox`). */
 import { z } from "zod";
 
+const expiryRule = z.strictObject({
+  mailbox: z.string().min(1).max(1000),
+  days: z.int().min(1).max(36_500),
+  for: z.string().min(1).max(320).optional(),
+});
+
 export const mailboxSettings = z
   .strictObject({
     sizeLimit: z.int().min(0).default(0).meta({
@@ -14,5 +20,22 @@ export const mailboxSettings = z
     domainSizeLimits: z.record(z.string(), z.int().min(1)).default({}).meta({
       description: "Bytes that the accounts of a domain may use together, by domain.",
     }),
+    expiry: z.array(expiryRule).default([]).meta({
+      description:
+        "When messages of a mailbox expire: a list of `{mailbox, days, for}`, in which `mailbox` is a name, one that ends with `/*` for all below it, or a use like `\\Trash`; `days` count from when a message came into the mailbox, and `for` is an address or a domain. docker-mailserver has Dovecot's `autoexpunge` for it.",
+    }),
+    undelete: z
+      .strictObject({
+        days: z.int().min(0).max(3650).default(0).meta({
+          description:
+            "Days for which expunged messages and deleted mailboxes can be brought back (`mailbox undelete`); 0: they are gone at once.",
+        }),
+        bytes: z.int().min(0).default(1_073_741_824).meta({
+          description:
+            "Bytes that what is kept of one account may take, beside its quota; the oldest goes first.",
+        }),
+      })
+      .prefault({})
+      .meta({ description: "What was expunged, kept outside all mailboxes for a while." }),
   })
   .prefault({});

@@ -1,48 +1,50 @@
 /**
- * An account's Maildir++: its folders, subscriptions and special-use names, and the mailboxes that are open.
- *
- * The folders DMS declares (Drafts, Junk, Trash, Sent) are made when a client first lists the account, not by
- * a delivery. `home/` is Sieve's and no folder. RENAME is finished after a crash (folder-rename.ts); DELETE
- * moves the folder into `tmp` in one step and removes it there.
+ * An account's Maildir++ as one AccountStore: its folders (folders.ts), the mailboxes that are open (open-mailboxes.ts), what
+ * it uses of its quota (usage.ts, storage-room.ts), and what was expunged and can be brought back (expunged-mail.ts).
  */
-import { existsSync, readdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Log } from "../../net/log.ts";
 import type { Examination, ExaminedAccount, ExaminedMailbox, MailboxProblem } from "../examination.ts";
-import {
-  type AccountChange,
-  type AccountStore,
-  type Acl,
-  type AclChange,
-  type MailboxEntry,
-  type MailboxStatus,
-  StoreError,
+import type {
+  AccountChange,
+  AccountStore,
+  Acl,
+  AclChange,
+  MailboxEntry,
+  MailboxStatus,
 } from "../mail-store.ts";
-import { type Growth, type Reservation, TRASH_ALLOWANCE } from "../quota.ts";
-import { changeAcl, inheritAcl, readAcl } from "./acl-file.ts";
+import type { Growth, Reservation } from "../quota.ts";
+import type {
+  ExpiryRule,
+  ExpungedMessage,
+  ExpungedSelection,
+  MailboxCount,
+  UndeleteWindow,
+} from "../retention.ts";
+import { changeAcl, readAcl } from "./acl-file.ts";
 import { countFlags } from "./columns.ts";
 import type { DomainUsage } from "./domain-usage.ts";
-import { errorCode, makeDirectory, proveDirectory, storeError, syncDirectory } from "./durable.ts";
-import { indexCondition, problemsBefore, problemsOf, removeIndex } from "./examining.ts";
+import { indexCondition, problemsBefore, problemsOf } from "./examining.ts";
+import { expiringFolders } from "./expiring.ts";
+import { ExpungedMail } from "./expunged-mail.ts";
 import { baseName } from "./file-name.ts";
-import { clientName, diskName } from "./folder-name.ts";
-import { type FolderPair, finishRename, intendRename } from "./folder-rename.ts";
+import { Folders, nonexistent } from "./folders.ts";
 import { refuseForeignLayout } from "./foreign-layout.ts";
+import { IndexFiles } from "./index-files.ts";
 import { MaildirMailbox } from "./mailbox.ts";
 import type { MessageFacts } from "./message-facts.ts";
 import { accountMetadata, changeMetadata, folderMetadata, type Metadata, readMetadata } from "./metadata.ts";
 import { OpenMailboxes } from "./open-mailboxes.ts";
 import type { RestingMailboxes } from "./resting-mailboxes.ts";
+import { bringBack, describe, selected } from "./restoring.ts";
 import type { SegmentCache } from "./segment-cache.ts";
 import { Serial } from "./serial.ts";
 import { identifiersIn, type SharingIndex } from "./sharing-index.ts";
-import { readSpecialUse, writeSpecialUse } from "./special-use.ts";
-import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
-import { DELETED, removeInBackground, sweepTemporary } from "./temporary-files.ts";
+import { StorageRoom } from "./storage-room.ts";
+import { DELETED, removeInBackground } from "./temporary-files.ts";
 import { nextUidValidity } from "./uid-validity.ts";
 import { AccountUsage, type Usage } from "./usage.ts";
 import type { Volume } from "./volume.ts";
-
-const FOLDER_PARTS = ["tmp", "new", "cur"] as const;
 
 export interface AccountContext {
   readonly volume: Volume;
@@ -56,8 +58,20 @@ export interface AccountContext {
   readonly digestCache: SegmentCache;
   readonly sharing: SharingIndex;
   readonly domains: DomainUsage;
+  /** How long expunged messages can be brought back. */
+  readonly undelete: () => UndeleteWindow;
+  /** Whether the disk has room to spare. */
+  readonly hasRoom: () => boolean;
   /** Told of every change of what the account uses. */
   usageChanged(account: string, before: Usage, after: Usage): void;
+}
+
+/** A delivery that puts a file in place; one of both is to be called. */
+export interface Entry {
+  /** It is there and synced. */
+  done(facts: MessageFacts): void;
+  /** It was taken away again. */
+  failed(): void;
 }
 
 export class MaildirAccount implements AccountStore {
@@ -69,12 +83,13 @@ export class MaildirAccount implements AccountStore {
 
   readonly #context: AccountContext;
   readonly #log: Log;
-  readonly #folders = new Serial();
   readonly #counter = new Serial();
-  /** Folders known to be there, by name on disk. */
-  readonly #existing = new Set<string>();
+  readonly #folders: Folders;
   readonly #mailboxes: OpenMailboxes;
+  readonly #indexes: IndexFiles;
+  readonly #expunged: ExpungedMail;
   readonly #usage: AccountUsage;
+  readonly #room: StorageRoom;
   readonly #listeners = new Set<(change: AccountChange) => void>();
   #isSharingNoted = false;
 
@@ -83,8 +98,23 @@ export class MaildirAccount implements AccountStore {
     this.directory = directory;
     this.#context = context;
     this.#log = context.log.child({ account: address });
-    this.#usage = new AccountUsage((before, after) => context.usageChanged(address, before, after));
+    const { separator, specialFolders, volume, undelete, hasRoom } = context;
+    this.#indexes = new IndexFiles(context.indexDirectory);
+    this.#folders = new Folders({
+      ...{ directory, separator, specialFolders, volume, log: this.#log },
+      close: (disk) => this.#mailboxes.close(disk),
+      renamed: (pairs) => this.#indexes.rename(pairs),
+    });
     this.#mailboxes = new OpenMailboxes((disk) => this.#mailbox(disk), context.resting);
+    this.#expunged = new ExpungedMail({ account: directory, window: undelete, hasRoom });
+    this.#usage = new AccountUsage((before, after) => context.usageChanged(address, before, after));
+    this.#room = new StorageRoom({
+      account: address,
+      domains: context.domains,
+      usage: this.#usage,
+      count: () => this.usage(),
+      isTrash: (mailbox) => this.#folders.uses().get(this.#folders.diskOf(mailbox).slice(1)) === "\\Trash",
+    });
   }
 
   get separator(): string {
@@ -99,245 +129,89 @@ export class MaildirAccount implements AccountStore {
   async prepare(): Promise<this> {
     this.#context.volume.check();
     if (existsSync(this.directory)) refuseForeignLayout(this.directory);
-    await this.#ensure("");
-    await finishRename(this.directory, (pairs) => this.#renamed(pairs));
-    this.#removeHalfMade();
-    sweepTemporary(
-      ["", ...this.#diskFolders()].map((disk) => this.#path(disk)),
-      this.#log,
-    );
+    await this.#folders.prepare();
+    await this.#indexes.removeOrphans(this.#folders.all());
     return this;
+  }
+
+  // ---- deliveries
+
+  /** The folder a delivery goes to, made when it is missing. */
+  async deliveryFolder(mailbox: string): Promise<{ readonly disk: string; readonly directory: string }> {
+    const disk = this.#folders.diskOf(mailbox);
+    if (!this.#folders.exists(disk)) {
+      await this.#folders.ensure(disk);
+      this.#changed({ kind: "mailboxes" });
+    }
+    return { disk, directory: this.#folders.path(disk) };
+  }
+  /** Makes a folder again that was there and is not any more. Throws "unavailable" when the volume is away. */
+  restoreFolder(disk: string): Promise<void> {
+    return this.#folders.restore(disk);
+  }
+  /** A delivery is about to put this file in place. It is shown at once where somebody has the mailbox open. */
+  delivering(disk: string, file: string): Entry {
+    const base = baseName(file.slice(4));
+    this.inFlight.add(base);
+    this.#usage.enter(base);
+    const told = this.#mailboxes.get(disk);
+    told?.expect(file);
+    return {
+      done: (facts) => {
+        this.inFlight.delete(base);
+        this.#usage.entered([{ base, bytes: facts.size }]);
+        const mailbox = this.#mailboxes.get(disk);
+        mailbox?.arrived(file, facts);
+        // One that is being closed meanwhile must not say on disk that it knows all there is.
+        if (told !== mailbox) told?.arrived(file, facts);
+        if (mailbox === undefined || mailbox.holders <= 0)
+          this.#changed({ kind: "status", mailbox: this.#folders.nameOf(disk) });
+      },
+      failed: () => {
+        this.inFlight.delete(base);
+        this.#usage.gaveUp(base);
+      },
+    };
   }
 
   // ---- folders
 
-  #path(disk: string): string {
-    return disk === "" ? this.directory : `${this.directory}/${disk}`;
-  }
-  /** Makes a folder where it is missing; its path is durable when it resolves. */
-  async #ensure(disk: string): Promise<void> {
-    if (this.#existing.has(disk)) return;
-    const directory = this.#path(disk);
-    for (const part of FOLDER_PARTS) await makeDirectory(`${directory}/${part}`);
-    if (disk !== "" && !existsSync(`${directory}/maildirfolder`)) {
-      writeFileSync(`${directory}/maildirfolder`, "", { mode: 0o600 });
-      await syncDirectory(directory);
-    }
-    this.#existing.add(disk);
-  }
-  /** Folders whose making a crash cut short would be in the way of a RENAME. What holds anything at all stays. */
-  #removeHalfMade(): void {
-    for (const name of readdirSync(this.directory)) {
-      const directory = this.#path(name);
-      if (!/^\.[^.]/.test(name) || existsSync(`${directory}/cur`)) continue;
-      try {
-        for (const part of FOLDER_PARTS)
-          if (existsSync(`${directory}/${part}`)) rmdirSync(`${directory}/${part}`);
-        rmdirSync(directory);
-      } catch {
-        // Somebody's own, and no folder of mail.
-      }
-    }
-  }
-  #exists(disk: string): boolean {
-    if (disk === "" || this.#existing.has(disk)) return true;
-    if (!existsSync(`${this.#path(disk)}/cur`)) return false;
-    this.#existing.add(disk);
-    return true;
-  }
-  /** Names on disk of all folders but the inbox. */
-  #diskFolders(): string[] {
-    this.#context.volume.check();
-    try {
-      return readdirSync(this.directory).filter(
-        (name) =>
-          name.startsWith(".") &&
-          clientName(name, this.separator) !== undefined &&
-          existsSync(`${this.directory}/${name}/cur`),
-      );
-    } catch (error) {
-      throw storeError(error, `Listing ${this.directory}`);
-    }
-  }
-
-  /** The folder a delivery goes to, made when it is missing. */
-  async deliveryFolder(mailbox: string): Promise<{ readonly disk: string; readonly directory: string }> {
-    const disk = diskName(mailbox, this.separator);
-    if (!this.#exists(disk)) {
-      await this.#folders.run(() => this.#ensure(disk));
-      this.#changed({ kind: "mailboxes" });
-    }
-    return { disk, directory: this.#path(disk) };
-  }
-  /** Makes a folder again that was there and is not any more. Throws "unavailable" when the volume is away. */
-  async restoreFolder(disk: string): Promise<void> {
-    this.#context.volume.check();
-    await this.#mailboxes.close(disk);
-    this.#existing.clear();
-    await this.#folders.run(async () => {
-      await this.#ensure("");
-      await this.#ensure(disk);
-    });
-  }
-  /**
-   * A delivery is about to put this file in place; what is returned is to be called when it is there and synced. It is
-   * shown at once where somebody has the mailbox open.
-   */
-  delivering(disk: string, file: string): (facts: MessageFacts) => void {
-    this.inFlight.add(baseName(file.slice(4)));
-    const told = this.#mailboxes.get(disk);
-    told?.expect(file);
-    return (facts) => {
-      this.#usage.add(facts.size, 1);
-      const mailbox = this.#mailboxes.get(disk);
-      mailbox?.arrived(file, facts);
-      // One that is being closed meanwhile must not say on disk that it knows all there is.
-      if (told !== mailbox) told?.arrived(file, facts);
-      if (mailbox === undefined || mailbox.holders <= 0)
-        this.#changed({ kind: "status", mailbox: clientName(disk, this.separator)! });
-    };
-  }
-
   list(): Promise<readonly MailboxEntry[]> {
     return this.#folders.run(async () => {
       await this.#noteSharing();
-      let folders = this.#diskFolders();
-      const missing = Object.keys(this.#context.specialFolders).filter(
-        (name) => !folders.includes(`.${name}`),
-      );
-      if (missing.length > 0) {
-        for (const name of missing) await this.#ensure(`.${name}`);
-        await writeSubscriptions(this.directory, [
-          ...new Set([...readSubscriptions(this.directory), ...missing]),
-        ]);
-        folders = this.#diskFolders();
-      }
-      return this.#entries(folders);
+      return this.#folders.list();
     });
   }
-  #entries(folders: readonly string[]): MailboxEntry[] {
-    const specialUse = readSpecialUse(this.directory, this.#context.specialFolders);
-    const subscribed = new Set(readSubscriptions(this.directory));
-    const selectable = new Set(["INBOX", ...folders.map((name) => name.slice(1))]);
-    const names = new Set([...selectable, ...subscribed]);
-    const parents = new Set<string>();
-    for (const name of names) {
-      const levels = name.split(".");
-      for (levels.pop(); levels.length > 0; levels.pop()) {
-        names.add(levels.join("."));
-        if (selectable.has(name)) parents.add(levels.join("."));
-      }
-    }
-    const entries: MailboxEntry[] = [];
-    for (const name of names) {
-      const shown = name === "INBOX" ? name : clientName(`.${name}`, this.separator);
-      if (shown === undefined) continue;
-      const use = selectable.has(name) ? specialUse.get(name) : undefined;
-      entries.push({
-        name: shown,
-        subscribed: subscribed.has(name),
-        selectable: selectable.has(name),
-        hasChildren: parents.has(name),
-        ...(use === undefined ? {} : { specialUse: use }),
-      });
-    }
-    const rank = (entry: MailboxEntry) => (entry.name === "INBOX" ? "" : entry.name);
-    return entries.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
-  }
-
   create(name: string, specialUse?: string): Promise<void> {
     return this.#folders.run(async () => {
-      // "A name that ends with the separator only declares intent" (RFC 9051 §6.3.4).
-      const wanted = name.endsWith(this.separator) ? name.slice(0, -1) : name;
-      const disk = diskName(wanted, this.separator);
-      this.#context.volume.check();
-      if (this.#exists(disk)) throw new StoreError("already-exists", `The mailbox ${wanted} exists.`);
-      await this.#ensure(disk);
-      await this.#inheritAcl(disk);
-      if (specialUse !== undefined) {
-        const uses = readSpecialUse(this.directory, this.#context.specialFolders);
-        await writeSpecialUse(
-          this.directory,
-          this.#context.specialFolders,
-          uses.set(disk.slice(1), specialUse),
-        );
-      }
+      await this.#folders.create(name, specialUse);
       this.#changed({ kind: "mailboxes" });
     });
   }
-
   delete(name: string): Promise<void> {
     return this.#folders.run(async () => {
-      const disk = diskName(name, this.separator);
-      if (disk === "") throw new StoreError("cannot", "INBOX cannot be deleted.");
-      if (!this.#exists(disk)) throw nonexistent(name);
-      await this.#mailboxes.close(disk);
-      const doomed = `${this.directory}/tmp/${DELETED}${Date.now()}.${process.pid}${disk}`;
-      try {
-        renameSync(this.#path(disk), doomed);
-      } catch (error) {
-        throw errorCode(error) === "ENOENT"
-          ? nonexistent(name)
-          : storeError(error, `Deleting the mailbox ${name}`);
-      }
-      this.#existing.delete(disk);
-      await Promise.all([syncDirectory(this.directory), syncDirectory(`${this.directory}/tmp`)]);
-      const uses = readSpecialUse(this.directory, this.#context.specialFolders);
-      if (this.#context.specialFolders[disk.slice(1)] === undefined && uses.delete(disk.slice(1)))
-        await writeSpecialUse(this.directory, this.#context.specialFolders, uses);
+      const rubbish = (disk: string) => `${this.directory}/tmp/${DELETED}${Date.now()}.${process.pid}${disk}`;
+      const moved = await this.#folders.delete(
+        name,
+        async (disk) => (await this.#expunged.placeForFolder(disk)) ?? rubbish(disk),
+      );
       this.#usage.forget();
       this.#changed({ kind: "mailboxes" });
-      removeInBackground(doomed, this.#log);
+      await this.#indexes.remove(this.#folders.diskOf(name));
+      if (moved.startsWith(`${this.directory}/tmp/`)) removeInBackground(moved, this.#log);
     });
   }
-
   rename(from: string, to: string): Promise<void> {
     return this.#folders.run(async () => {
-      const source = diskName(from, this.separator);
-      const target = diskName(to, this.separator);
-      const folders = this.#diskFolders();
-      const taken = (disk: string) => disk === "" || existsSync(this.#path(disk));
-      if (taken(target)) throw new StoreError("already-exists", `The mailbox ${to} exists.`);
-      if (source === "") return this.#renameInbox(to, target);
-      if (target.startsWith(`${source}.`))
-        throw new StoreError("cannot", `${from} cannot move to below itself.`);
-      const pairs = folders.flatMap((folder): FolderPair[] =>
-        folder === source || folder.startsWith(`${source}.`)
-          ? [[folder, target + folder.slice(source.length)]]
-          : [],
-      );
-      if (pairs.length === 0) throw nonexistent(from);
-      const inTheWay = pairs.find(([, renamed]) => taken(renamed));
-      if (inTheWay !== undefined)
-        throw new StoreError(
-          "already-exists",
-          `The mailbox ${clientName(inTheWay[1], this.separator)} exists.`,
-        );
-      for (const [folder] of pairs) await this.#mailboxes.close(folder);
-      await intendRename(this.directory, pairs);
-      await finishRename(this.directory, (pairs) => this.#renamed(pairs));
-      const name = (disk: string) => clientName(disk, this.separator)!;
-      const renamed = pairs.map(([source, target]) => [name(source), name(target)] as const);
+      if (this.#folders.diskOf(from) === "") return this.#renameInbox(to);
+      const renamed = await this.#folders.rename(from, to);
       this.#changed({ kind: "mailboxes", renamed });
     });
   }
-  /** What CREATE said of a folder's use goes with it; the usual names keep theirs. */
-  async #renamed(pairs: readonly FolderPair[]): Promise<void> {
-    if (pairs.length === 0) return;
-    const usual = this.#context.specialFolders;
-    const uses = readSpecialUse(this.directory, usual);
-    for (const [from, to] of pairs) {
-      this.#existing.delete(from);
-      const use = uses.get(from.slice(1));
-      if (use === undefined || usual[from.slice(1)] !== undefined) continue;
-      uses.delete(from.slice(1));
-      uses.set(to.slice(1), use);
-    }
-    await writeSpecialUse(this.directory, usual, uses);
-  }
   /** RFC 9051 §6.3.6: INBOX's messages move into a new mailbox; INBOX stays, empty, and its children stay. */
-  async #renameInbox(to: string, target: string): Promise<void> {
-    await this.#ensure(target);
+  async #renameInbox(to: string): Promise<void> {
+    this.#folders.refuseTaken(to);
+    await this.#folders.create(to);
     const inbox = await this.open("INBOX");
     try {
       const view = inbox.view();
@@ -347,15 +221,9 @@ export class MaildirAccount implements AccountStore {
     }
     this.#changed({ kind: "mailboxes" });
   }
-
   subscribe(name: string, subscribed: boolean): Promise<void> {
     return this.#folders.run(async () => {
-      const stored = diskName(name, this.separator).slice(1) || "INBOX";
-      const names = readSubscriptions(this.directory);
-      if (names.includes(stored) === subscribed) return proveDirectory(this.directory);
-      const others = names.filter((other) => other !== stored);
-      await writeSubscriptions(this.directory, subscribed ? [...others, stored] : others);
-      this.#changed({ kind: "mailboxes" });
+      if (await this.#folders.subscribe(name, subscribed)) this.#changed({ kind: "mailboxes" });
     });
   }
 
@@ -364,7 +232,7 @@ export class MaildirAccount implements AccountStore {
   /** Where those of a mailbox, or with "" of the account, are kept. */
   #metadataPath(mailbox: string): string {
     if (mailbox === "") return accountMetadata(this.directory);
-    return folderMetadata(this.#folderPath(mailbox));
+    return folderMetadata(this.#folders.pathOf(mailbox));
   }
   async metadata(mailbox: string): Promise<Metadata> {
     this.#context.volume.check();
@@ -380,18 +248,13 @@ export class MaildirAccount implements AccountStore {
 
   // ---- rights
 
-  #folderPath(mailbox: string): string {
-    const disk = diskName(mailbox, this.separator);
-    if (!this.#exists(disk)) throw nonexistent(mailbox);
-    return this.#path(disk);
-  }
   async acl(mailbox: string): Promise<Acl> {
-    return readAcl(this.#folderPath(mailbox));
+    return readAcl(this.#folders.pathOf(mailbox));
   }
   setAcl(mailbox: string, change: AclChange): Promise<void> {
     return this.#folders.run(async () => {
       this.#context.volume.check();
-      const acl = await changeAcl(this.#folderPath(mailbox), change);
+      const acl = await changeAcl(this.#folders.pathOf(mailbox), change);
       this.#changed({ kind: "acl", mailbox, acl });
       await this.#context.sharing.note(this.address, await identifiersIn(this.directory));
     });
@@ -401,10 +264,6 @@ export class MaildirAccount implements AccountStore {
     if (this.#isSharingNoted) return;
     this.#isSharingNoted = true;
     await this.#context.sharing.note(this.address, await identifiersIn(this.directory));
-  }
-  async #inheritAcl(disk: string): Promise<void> {
-    const parent = disk.slice(0, disk.lastIndexOf("."));
-    if (parent !== "" && this.#exists(parent)) await inheritAcl(this.#path(parent), this.#path(disk));
   }
 
   // ---- mailboxes
@@ -422,7 +281,7 @@ export class MaildirAccount implements AccountStore {
   }
 
   async open(name: string): Promise<MaildirMailbox> {
-    const wasOpen = this.#mailboxes.get(diskName(name, this.separator)) !== undefined;
+    const wasOpen = this.#mailboxes.get(this.#folders.diskOf(name)) !== undefined;
     const mailbox = await this.#hold(name);
     try {
       if (wasOpen) await mailbox.refresh();
@@ -433,29 +292,23 @@ export class MaildirAccount implements AccountStore {
     }
   }
   async #hold(name: string): Promise<MaildirMailbox> {
-    const disk = diskName(name, this.separator);
-    if (!this.#exists(disk)) throw nonexistent(name);
+    const disk = this.#folders.diskOf(name);
+    if (!this.#folders.exists(disk)) throw nonexistent(name);
     return this.#mailboxes.hold(disk);
   }
-  #indexPath(disk: string): string {
-    return `${this.#context.indexDirectory}/${disk === "" ? "INBOX" : disk}`;
-  }
-  /** No mailbox's index has these names: theirs are INBOX and what begins with a dot. */
-  #digestPaths(disk: string): { readonly text: string; readonly fields: string } {
-    const { indexDirectory } = this.#context;
-    return { text: `${indexDirectory}/text${disk}`, fields: `${indexDirectory}/fields${disk}` };
-  }
   #mailbox(disk: string): MaildirMailbox {
-    return new MaildirMailbox(clientName(disk, this.separator)!, this.#path(disk), {
+    const directory = this.#folders.path(disk);
+    return new MaildirMailbox(this.#folders.nameOf(disk), directory, {
       log: this.#log,
       inFlight: this.inFlight,
-      indexPath: this.#indexPath(disk),
-      digestPaths: this.#digestPaths(disk),
+      indexPath: this.#indexes.index(disk),
+      digestPaths: this.#indexes.digests(disk),
       digestCache: this.#context.digestCache,
       nextUidValidity: () => this.#counter.run(() => nextUidValidity(this.directory, Date.now())),
       checkVolume: () => this.#context.volume.check(),
       openTarget: (name) => this.#hold(name),
-      account: (bytes, messages) => this.#usage.add(bytes, messages),
+      usage: this.#usage,
+      disposal: () => this.#expunged.disposal(disk, directory),
       changed: (mailbox) => this.#changed({ kind: "status", mailbox }),
       released: () => this.#mailboxes.released(disk),
     });
@@ -475,42 +328,56 @@ export class MaildirAccount implements AccountStore {
     }
   }
 
-  usage(): Promise<Usage> {
-    return this.#usage.get(() => ["", ...this.#diskFolders()].map((disk) => this.#path(disk)));
-  }
+  // ---- quota
 
+  usage(): Promise<Usage> {
+    return this.#usage.get(() => this.#folders.paths());
+  }
   get reserved(): Usage {
     return this.#usage.reserved;
   }
-
-  /** See MailStore.reserve. Free of cost where nothing limits the account. */
-  async room(growth: Omit<Growth, "account">): Promise<Reservation> {
-    const { limits } = growth;
-    const { domains } = this.#context;
-    if (limits.bytes <= 0 && (limits.messages ?? 0) <= 0 && !domains.limits(this.address)) return UNLIMITED;
-    return domains.within({ ...growth, account: this.address }, async () => {
-      const asked = await this.usage();
-      // As it is now: what was counted when the answer began its way here may have grown since.
-      const used = this.#usage.counted ?? asked;
-      const { bytes, messages } = growth;
-      const taken = used.bytes + this.reserved.bytes;
-      const fits = (limit: number) => limit <= 0 || taken + bytes <= limit;
-      if (
-        bytes > 0 &&
-        !fits(limits.bytes) &&
-        !(this.#isTrash(growth.mailbox) && fits(limits.bytes + TRASH_ALLOWANCE))
-      )
-        throw full(`The mailbox of ${this.address} is full: ${taken} of ${limits.bytes} bytes are used.`);
-      const { messages: most = 0 } = limits;
-      const there = used.messages + this.reserved.messages;
-      if (messages > 0 && most > 0 && there + messages > most)
-        throw full(`The mailbox of ${this.address} is full: it has ${there} of ${most} messages.`);
-      return this.#usage.reserve(bytes, messages);
-    });
+  /** See MailStore.reserve. */
+  room(growth: Omit<Growth, "account">): Promise<Reservation> {
+    return this.#room.reserve(growth);
   }
-  #isTrash(mailbox: string): boolean {
-    const uses = readSpecialUse(this.directory, this.#context.specialFolders);
-    return uses.get(diskName(mailbox, this.separator).slice(1)) === "\\Trash";
+
+  // ---- time passing, and bringing back
+
+  /** Expunges what the rules say has been here for too long. Resolves with how many messages, by mailbox. */
+  async expire(rules: readonly ExpiryRule[]): Promise<MailboxCount[]> {
+    const found: MailboxCount[] = [];
+    const folders = this.#folders.all();
+    for (const { disk, before } of expiringFolders(this, folders, rules, this.#context.specialFolders)) {
+      const name = this.#folders.nameOf(disk);
+      const mailbox = await this.open(name);
+      try {
+        const messages = await mailbox.expire(before);
+        if (messages > 0) found.push({ mailbox: name, messages });
+      } finally {
+        mailbox.release();
+      }
+    }
+    return found;
+  }
+
+  /** What can be brought back, the longest kept first. */
+  async expungedMessages(selection: ExpungedSelection): Promise<ExpungedMessage[]> {
+    const found: ExpungedMessage[] = [];
+    const nameOf = (disk: string) => this.#folders.nameOf(disk);
+    for await (const kept of selected(this.#expunged, selection, nameOf))
+      found.push(await describe(kept, nameOf));
+    return found;
+  }
+  /** Puts expunged messages back where they were, with new UIDs. Resolves with how many, by mailbox. */
+  async undelete(selection: ExpungedSelection): Promise<MailboxCount[]> {
+    return bringBack(this.#expunged, selection, {
+      nameOf: (disk) => this.#folders.nameOf(disk),
+      open: async (disk) => {
+        const name = this.#folders.nameOf(disk);
+        if (!this.#folders.exists(disk)) await this.create(name);
+        return this.open(name);
+      },
+    });
   }
 
   // ---- for administrators
@@ -519,15 +386,15 @@ export class MaildirAccount implements AccountStore {
   async examine(how: Examination): Promise<ExaminedAccount> {
     const mailboxes: ExaminedMailbox[] = [];
     const problems: MailboxProblem[] = [];
-    for (const disk of ["", ...this.#diskFolders()]) {
-      const directory = this.#path(disk);
-      const name = clientName(disk, this.separator)!;
+    for (const disk of this.#folders.all()) {
+      const directory = this.#folders.path(disk);
+      const name = this.#folders.nameOf(disk);
       const isOpen = this.#mailboxes.get(disk) !== undefined;
-      const index = isOpen ? "in-use" : await indexCondition(directory, this.#indexPath(disk));
+      const index = isOpen ? "in-use" : await indexCondition(directory, this.#indexes.index(disk));
       if (how === "check" && !isOpen) problems.push(...problemsBefore(name, directory, index));
       if (how === "rebuild") {
         await this.#mailboxes.close(disk);
-        await removeIndex([this.#indexPath(disk), ...Object.values(this.#digestPaths(disk))]);
+        await this.#indexes.remove(disk);
       }
       const mailbox = await this.#hold(name);
       try {
@@ -554,13 +421,4 @@ export class MaildirAccount implements AccountStore {
     await this.#mailboxes.closeAll();
     await this.#counter.idle();
   }
-}
-
-const UNLIMITED: Reservation = { settle: () => undefined };
-
-function full(message: string): StoreError {
-  return new StoreError("over-quota", message);
-}
-function nonexistent(name: string): StoreError {
-  return new StoreError("nonexistent", `There is no mailbox ${name}.`);
 }

@@ -12,6 +12,7 @@ import { factsOf, type MessageFacts } from "./message-facts.ts";
 import { removeQuietly } from "./message-writer.ts";
 import { Pace } from "./pace.ts";
 import { appendToUidList, MAX_UID } from "./uid-list.ts";
+import type { CountedFile } from "./usage.ts";
 
 /** A message on its way in; `file` is relative to the folder. */
 export interface Arrival {
@@ -40,8 +41,9 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
     for (const { from, file } of arrivals) {
       if (from === undefined) continue;
       state.expect(file);
-      renameSync(from, `${state.directory}/${file}`);
+      state.home.usage.enter(baseName(file.slice(4)));
       renamed.push(file);
+      renameSync(from, `${state.directory}/${file}`);
       folders.add(file.slice(0, 3));
     }
     if (state.isListDoubtful) await state.rewriteUidList();
@@ -54,24 +56,27 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
       ...[...folders].map((folder) => syncDirectory(`${state.directory}/${folder}`)),
     ]);
   } catch (error) {
-    for (const file of renamed) removeQuietly(`${state.directory}/${file}`);
+    for (const file of renamed) {
+      removeQuietly(`${state.directory}/${file}`);
+      state.home.usage.gaveUp(baseName(file.slice(4)));
+    }
     throw storeError(error, `Adding to the mailbox ${state.name}`);
   }
   state.records += uids.length;
-  let bytes = 0;
-  let counted = 0;
-  const rows = arrivals.map(({ file, facts }, i): NewRow => {
+  const entered: CountedFile[] = [];
+  let isUncertain = false;
+  const rows = arrivals.map(({ from, file, facts }, i): NewRow => {
     state.files.set(uids[i]!, file);
-    // A delivery counts its message itself, whether the mailbox is in memory or not.
-    if (!state.counted.has(bases[i]!) && (!state.isLoading || !isOwn(file.slice(4)))) {
-      bytes += facts.size;
-      counted++;
-    }
+    if (from !== undefined) entered.push({ base: bases[i]!, bytes: facts.size });
+    // A delivery counts its message itself, whether the mailbox is in memory or not. What others put here may have been
+    // there already when the account was counted.
+    else if (!state.counted.has(bases[i]!) && (!state.isLoading || !isOwn(file.slice(4)))) isUncertain = true;
     // What comes with flags lies in `cur` and is new to everybody all the same (RFC 3501 §6.4.7).
     const flags = (state.bitsOf(file) | Flag.Recent) >>> 0;
     return { uid: uids[i]!, flags, modSeq, size: facts.size, date: facts.date };
   });
-  state.home.account(bytes, counted);
+  state.home.usage.entered(entered);
+  if (isUncertain) state.home.usage.forget();
   state.publish(withRows(state.view, rows, modSeq), { added: uids });
   return uids;
 }

@@ -15,12 +15,17 @@ import { openStored } from "./stored-content.ts";
 const ATTEMPTS = 3;
 
 /** A message that has its second name and waits to be admitted. */
-export interface Copy {
-  readonly uid: number;
+export interface Linked {
   readonly temporary: string;
   readonly base: string;
-  readonly flags: readonly string[];
   readonly facts: MessageFacts;
+}
+export interface FlaggedLink extends Linked {
+  readonly flags: readonly string[];
+}
+export interface Copy extends FlaggedLink {
+  /** In the mailbox it is copied from. */
+  readonly uid: number;
 }
 
 /** Gives each message that exists a name in `target`'s tmp. On failure none is left. */
@@ -51,20 +56,8 @@ async function linkCopy(state: MailboxState, uid: number, target: string): Promi
     const file = state.files.get(uid)!;
     const path = pathOf(state.directory, file);
     try {
-      let size = crlfSizeOf(baseName(file.slice(4)));
-      let crlfSize = size;
-      if (size < 0) {
-        // The name's claims go into a name of ours, which is believed: so they are looked at first.
-        size = statSync(path).size;
-        const content = await openStored(path, -1);
-        crlfSize = content.size;
-        await content.dispose();
-      }
-      const facts = { size: crlfSize, date: state.view.dates[at]! };
-      const base = newBaseName(Date.now(), facts.date, size, crlfSize);
-      const temporary = `${target}/tmp/${base}`;
-      linkSync(path, temporary);
-      return { uid, temporary, base, flags: namesOf(state, state.view.flags[at]!), facts };
+      const linked = await linkFile(path, baseName(file.slice(4)), state.view.dates[at]!, target);
+      return { ...linked, uid, flags: namesOf(state, state.view.flags[at]!) };
     } catch (error) {
       if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS) throw error;
       await compareWithDisk(state);
@@ -72,8 +65,30 @@ async function linkCopy(state: MailboxState, uid: number, target: string): Promi
   }
 }
 
-/** Admits copies into their target. Resolves with the new UIDs, pairwise. */
-export async function admitCopies(state: MailboxState, copies: readonly Copy[]): Promise<number[]> {
+/** A second name of ours for a message file, in `target`'s tmp; `date` is its INTERNALDATE in milliseconds. */
+export async function linkFile(
+  path: string | Buffer,
+  base: string,
+  date: number,
+  target: string,
+): Promise<Linked> {
+  let size = crlfSizeOf(base);
+  let crlfSize = size;
+  if (size < 0) {
+    // The name's claims go into a name of ours, which is believed: so they are looked at first.
+    size = statSync(path).size;
+    const content = await openStored(path, -1);
+    crlfSize = content.size;
+    await content.dispose();
+  }
+  const linked = newBaseName(Date.now(), date, size, crlfSize);
+  const temporary = `${target}/tmp/${linked}`;
+  linkSync(path, temporary);
+  return { temporary, base: linked, facts: { size: crlfSize, date } };
+}
+
+/** Admits messages that have their second name into their target. Resolves with the new UIDs, pairwise. */
+export async function admitLinks(state: MailboxState, copies: readonly FlaggedLink[]): Promise<number[]> {
   const arrivals: Arrival[] = [];
   for (const { temporary, base, flags, facts } of copies)
     arrivals.push({ from: temporary, file: placeFor(base, await bitsOf(state, flags)), facts });

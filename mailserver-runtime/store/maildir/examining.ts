@@ -1,6 +1,6 @@
 /** Looks at one mailbox for an administrator (`store/examination.ts`): its index, and each of its files. */
 import { existsSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import type { IndexCondition, MailboxProblem } from "../examination.ts";
 import { StoreError } from "../mail-store.ts";
 import { baseName, pathOf } from "./file-name.ts";
@@ -24,11 +24,6 @@ export async function indexCondition(directory: string, indexPath: string): Prom
     made.cur === cur &&
     made.new === inNew;
   return isCurrent ? "current" : "stale";
-}
-
-/** The paths are those of an index and of what else is made from the mail. */
-export async function removeIndex(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await rm(path, { recursive: true, force: true });
 }
 
 /** What only shows before the mailbox is opened, because opening mends it. */

@@ -51,9 +51,13 @@ export async function bitsOf(state: MailboxState, names: readonly string[]): Pro
   return bits >>> 0;
 }
 
+/** Names of the system flags in these bits, without \Recent. */
+export function systemNames(bits: number): string[] {
+  return Object.entries(SYSTEM_FLAGS).flatMap(([name, bit]) => (bits & bit ? [name] : []));
+}
 /** Names of the flags in these bits, without \Recent. */
 export function namesOf(state: MailboxState, bits: number): string[] {
-  const names = Object.entries(SYSTEM_FLAGS).flatMap(([name, bit]) => (bits & bit ? [name] : []));
+  const names = systemNames(bits);
   state.view.keywords.forEach((name, i) => {
     if (name !== "" && bits & (1 << (KEYWORD_SHIFT + i))) names.push(name);
   });

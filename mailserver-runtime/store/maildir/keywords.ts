@@ -6,16 +6,16 @@ import { readFileSync } from "node:fs";
 import { MAX_KEYWORDS } from "../mail-store.ts";
 import { errorCode, storeError, writeFileDurably } from "./durable.ts";
 
-const FILE = "dovecot-keywords";
+export const KEYWORDS_FILE = "dovecot-keywords";
 
 /** Names by letter number; "" where a letter has none. */
 export function readKeywords(directory: string): string[] {
   let text: string;
   try {
-    text = readFileSync(`${directory}/${FILE}`, "utf8");
+    text = readFileSync(`${directory}/${KEYWORDS_FILE}`, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return [];
-    throw storeError(error, `Reading ${directory}/${FILE}`);
+    throw storeError(error, `Reading ${directory}/${KEYWORDS_FILE}`);
   }
   const names: string[] = [];
   for (const line of text.split("\n")) {
@@ -29,7 +29,7 @@ export function readKeywords(directory: string): string[] {
 
 export function writeKeywords(directory: string, names: readonly string[]): Promise<void> {
   const lines = names.flatMap((name, i) => (name === "" ? [] : [`${i} ${name}\n`]));
-  return writeFileDurably(`${directory}/${FILE}`, lines.join(""));
+  return writeFileDurably(`${directory}/${KEYWORDS_FILE}`, lines.join(""));
 }
 
 /** Keywords compare without case (RFC 9051 §2.3.2). */

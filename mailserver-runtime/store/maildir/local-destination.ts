@@ -71,7 +71,7 @@ export async function putInPlace(account: MaildirAccount, placing: Placing): Pro
   const { disk, directory, flags, written, by } = placing;
   const file = placeFor(written.base, flags);
   const target = `${directory}/${file}`;
-  const delivered = account.delivering(disk, file);
+  const entry = account.delivering(disk, file);
   try {
     if (by === "rename") move(written.temporary, target);
     else await link(written, directory, target);
@@ -81,10 +81,11 @@ export async function putInPlace(account: MaildirAccount, placing: Placing): Pro
       removeQuietly(target);
       throw error;
     }
-  } finally {
-    account.inFlight.delete(written.base);
+  } catch (error) {
+    entry.failed();
+    throw error;
   }
-  delivered({ size: written.crlfSize, date: written.date });
+  entry.done({ size: written.crlfSize, date: written.date });
 }
 
 async function link(written: WrittenMessage, directory: string, target: string): Promise<void> {

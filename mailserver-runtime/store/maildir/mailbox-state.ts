@@ -10,6 +10,7 @@ import { baseName, flagsOf } from "./file-name.ts";
 import { MODSEQ_BLOCK, writeModSeqCeiling } from "./mailbox-file.ts";
 import { MessageFiles } from "./message-files.ts";
 import { writeUidList } from "./uid-list.ts";
+import type { AccountUsage, CountedFile } from "./usage.ts";
 
 /** Expunged UIDs remembered for expungedSince. */
 const MAX_EXPUNGED = 20_000;
@@ -24,8 +25,8 @@ export interface MailboxHome {
   nextUidValidity(): Promise<number>;
   /** Throws "unavailable" when the mail volume is not there. */
   checkVolume(): void;
-  /** Quota: octets and messages added or removed. */
-  account(bytes: number, messages: number): void;
+  /** What the account uses, to be told of what comes and goes. */
+  readonly usage: Pick<AccountUsage, "enter" | "entered" | "gaveUp" | "left" | "forget">;
   changed(mailbox: string): void;
   released(): void;
 }
@@ -107,9 +108,9 @@ export class MailboxState {
 
   /** Takes messages out of `view` and publishes; `flagged` are those that `view` changed besides. */
   forget(uids: readonly number[], modSeq: number, view: MailboxView, flagged: readonly number[] = []): void {
-    let bytes = 0;
+    const left: CountedFile[] = [];
     for (const uid of uids) {
-      bytes += view.sizes[positionOf(view, uid)] ?? 0;
+      left.push({ base: this.baseOf(uid), bytes: view.sizes[positionOf(view, uid)] ?? 0 });
       this.files.delete(uid);
       this.expunged.push({ uid, modSeq });
     }
@@ -117,7 +118,7 @@ export class MailboxState {
       const dropped = this.expunged.splice(0, this.expunged.length - MAX_EXPUNGED / 2);
       this.rememberedFrom = dropped[dropped.length - 1]!.modSeq;
     }
-    if (uids.length > 0) this.home.account(-bytes, -uids.length);
+    this.home.usage.left(left);
     const next = uids.length > 0 ? withoutUids(view, new Set(uids), modSeq) : view;
     this.publish(next, { expunged: [...uids].sort((a, b) => a - b), flagged });
   }

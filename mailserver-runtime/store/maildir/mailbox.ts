@@ -23,9 +23,11 @@ import {
 import { type Arrival, admit, placeFor } from "./arrivals.ts";
 import { withoutRecent, withSize } from "./columns.ts";
 import { compareNew, compareWithDisk } from "./comparing.ts";
-import { admitCopies, linkCopies } from "./copying.ts";
+import { admitLinks, type FlaggedLink, linkCopies } from "./copying.ts";
 import { DigestFile, packBytes, packedBytes } from "./digest-file.ts";
 import { errorCode, proveDirectory, storeError, syncDirectory } from "./durable.ts";
+import { cameBefore } from "./expiring.ts";
+import { type Disposal, removal } from "./expunged-mail.ts";
 import { arrivalSeconds, baseName, crlfSizeOf, pathOf } from "./file-name.ts";
 import { bitsOf, changeFlags, renameFor } from "./flag-changes.ts";
 import { FolderWatch, type Scope } from "./folder-watch.ts";
@@ -50,6 +52,8 @@ const HEADER_END = Buffer.from("\r\n\r\n");
 export interface MailboxServices extends MailboxHome {
   readonly digestPaths: { readonly text: string; readonly fields: string };
   readonly digestCache: SegmentCache;
+  /** Where expunged messages go. */
+  disposal(): Promise<Disposal>;
   /** The mailbox of the account that COPY and MOVE go to, held for the caller. */
   openTarget(name: string): Promise<MaildirMailbox>;
 }
@@ -338,7 +342,7 @@ export class MaildirMailbox implements Mailbox {
     try {
       const copies = await this.#run(() => linkCopies(this.#state, uids, to.directory));
       try {
-        const targetUids = await to.#run(() => admitCopies(to.#state, copies));
+        const targetUids = await to.admit(copies);
         return { uidValidity: to.uidValidity, sourceUids: copies.map((copy) => copy.uid), targetUids };
       } catch (error) {
         for (const { temporary } of copies) removeQuietly(temporary);
@@ -351,24 +355,39 @@ export class MaildirMailbox implements Mailbox {
 
   async move(uids: readonly number[], target: string): Promise<CopyResult> {
     const copied = await this.copy(uids, target);
-    await this.#run(() =>
-      removeMessages(
-        this.#state,
-        copied.sourceUids.filter((uid) => positionOf(this.view(), uid) >= 0),
-      ),
-    );
+    const isThere = (uid: number) => positionOf(this.view(), uid) >= 0;
+    await this.#run(() => removeMessages(this.#state, copied.sourceUids.filter(isThere), removal));
     return copied;
+  }
+  /** Adds messages that have a name of ours in this folder's `tmp`. Resolves with their UIDs, pairwise. */
+  admit(links: readonly FlaggedLink[]): Promise<number[]> {
+    return this.#run(() => admitLinks(this.#state, links));
   }
 
   expunge(uids?: readonly number[]): Promise<{ readonly uids: readonly number[]; readonly modSeq: number }> {
-    return this.#run(() => {
+    return this.#run(async () => {
       const { view } = this.#state;
       const wanted = uids === undefined ? undefined : new Set(uids);
       const chosen: number[] = [];
       for (let i = 0; i < view.count; i++)
         if (view.flags[i]! & Flag.Deleted && (wanted === undefined || wanted.has(view.uids[i]!)))
           chosen.push(view.uids[i]!);
-      return removeMessages(this.#state, chosen);
+      return removeMessages(this.#state, chosen, await this.#services.disposal());
+    });
+  }
+  /** Expunges the messages that came into the mailbox before `time` (SAVEDATE, milliseconds). Resolves with how many. */
+  expire(time: number): Promise<number> {
+    return this.#run(async () => {
+      const { view, files } = this.#state;
+      const old: number[] = [];
+      const pace = new Pace();
+      for (let i = 0; i < view.count; i++) {
+        await pace.step();
+        const file = files.get(view.uids[i]!);
+        if (file !== undefined && cameBefore(this.directory, file, time)) old.push(view.uids[i]!);
+      }
+      if (old.length > 0) await removeMessages(this.#state, old, await this.#services.disposal());
+      return old.length;
     });
   }
 

@@ -17,6 +17,7 @@ import {
   StoreError,
 } from "../mail-store.ts";
 import type { Growth, Reservation } from "../quota.ts";
+import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../retention.ts";
 import type { MaildirAccount } from "./account.ts";
 import type { Destination, PutBy } from "./delivery.ts";
 import { errorCode, syncDirectory } from "./durable.ts";
@@ -43,6 +44,9 @@ export interface AccountOwner {
   usage(account: string): Promise<{ bytes: number; messages: number }>;
   forget(account: string): Promise<void>;
   examine(account: string, how: Examination): Promise<ExaminedAccount>;
+  expire(account: string): Promise<readonly MailboxCount[]>;
+  expungedMessages(account: string, selection: ExpungedSelection): Promise<readonly ExpungedMessage[]>;
+  undelete(account: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]>;
 }
 
 /** Which accounts are this process's. */
@@ -98,6 +102,29 @@ export class OwnedStore implements MailStore {
     return this.#owners.use(account, {
       here: () => this.#local.examine(account, how),
       there: (owner) => owner.examine(account, how),
+    });
+  }
+
+  /** See MaildirStore; as `examine`. */
+  expire(address: string): Promise<readonly MailboxCount[]> {
+    const account = address.toLowerCase();
+    return this.#owners.use(account, {
+      here: () => this.#local.expire(account),
+      there: (owner) => owner.expire(account),
+    });
+  }
+  expungedMessages(address: string, selection: ExpungedSelection): Promise<readonly ExpungedMessage[]> {
+    const account = address.toLowerCase();
+    return this.#owners.use(account, {
+      here: () => this.#local.expungedMessages(account, selection),
+      there: (owner) => owner.expungedMessages(account, selection),
+    });
+  }
+  undelete(address: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]> {
+    const account = address.toLowerCase();
+    return this.#owners.use(account, {
+      here: () => this.#local.undelete(account, selection),
+      there: (owner) => owner.undelete(account, selection),
     });
   }
 

@@ -26,6 +26,13 @@ import {
   type StoreErrorCode,
 } from "../mail-store.ts";
 import type { Growth, Reservation } from "../quota.ts";
+import type {
+  ExpiryRule,
+  ExpungedMessage,
+  ExpungedSelection,
+  MailboxCount,
+  UndeleteWindow,
+} from "../retention.ts";
 import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
 import { DomainUsage } from "./domain-usage.ts";
@@ -52,6 +59,12 @@ export interface MaildirStoreOptions {
   readonly digestBytes?: number;
   /** Bytes that the accounts of a domain may use together, 0 for no ceiling. */
   readonly domainCeiling?: (domain: string) => number;
+  /** How long expunged messages can be brought back; without it they cannot. */
+  readonly undelete?: () => UndeleteWindow;
+  /** Whether the disk has room to spare; without it that is supposed. */
+  readonly hasRoom?: () => boolean;
+  /** When messages expire; without it they never do. */
+  readonly expiry?: () => readonly ExpiryRule[];
   /** Told of every change of what an account uses, once it was counted. */
   readonly usageChanged?: (account: string, before: Usage, after: Usage) => void;
 }
@@ -64,6 +77,8 @@ export async function openMaildirStore(options: MaildirStoreOptions): Promise<Ma
 
 /** Accounts of which nothing is in use are forgotten above this number. */
 const MAX_ACCOUNTS = 20_000;
+
+const NO_WINDOW: UndeleteWindow = { days: 0, bytes: 0 };
 
 /** Failures that are the account's own, or have their own line in the log. */
 const UNREMARKABLE: ReadonlySet<StoreErrorCode> = new Set(["over-quota", "no-space"]);
@@ -116,6 +131,8 @@ export class MaildirStore implements MailStore {
         sharing: this.#sharing,
         digestCache: this.#digestCache,
         domains: this.#domains,
+        undelete: this.#options.undelete ?? (() => NO_WINDOW),
+        hasRoom: this.#options.hasRoom ?? (() => true),
         usageChanged: (account, before, after) => {
           this.#domains.note(account, after);
           this.#options.usageChanged?.(account, before, after);
@@ -192,12 +209,26 @@ export class MaildirStore implements MailStore {
     }
   }
 
-  async examine(address: string, how: Examination): Promise<ExaminedAccount> {
+  examine(address: string, how: Examination): Promise<ExaminedAccount> {
+    return this.#withMail(address, (account) => account.examine(how));
+  }
+  /** Expunges what has been in its mailbox for longer than the rules allow. Resolves with how many, by mailbox. */
+  expire(address: string): Promise<readonly MailboxCount[]> {
+    return this.#withMail(address, (account) => account.expire(this.#options.expiry?.() ?? []));
+  }
+  expungedMessages(address: string, selection: ExpungedSelection): Promise<readonly ExpungedMessage[]> {
+    return this.#withMail(address, (account) => account.expungedMessages(selection));
+  }
+  undelete(address: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]> {
+    return this.#withMail(address, (account) => account.undelete(selection));
+  }
+  /** Throws "nonexistent" where there is no mail of the address: no directories are made for it. */
+  async #withMail<T>(address: string, work: (account: MaildirAccount) => Promise<T>): Promise<T> {
     if (!existsSync(`${this.#options.directories.mail}/${accountPath(address.toLowerCase())}`))
       throw new StoreError("nonexistent", `There is no mail of ${address}.`);
     const account = await this.hold(address);
     try {
-      return await account.examine(how);
+      return await work(account);
     } finally {
       account.release();
     }

@@ -54,7 +54,7 @@ async function removeUnfinished(index: string): Promise<void> {
 }
 
 /** `<domain>/<local part>` below a directory. */
-async function* accountsBelow(directory: string): AsyncGenerator<string> {
+export async function* accountsBelow(directory: string): AsyncGenerator<string> {
   for await (const domain of directoriesIn(directory)) yield* directoriesIn(domain);
 }
 async function* directoriesIn(directory: string): AsyncGenerator<string> {
@@ -62,7 +62,7 @@ async function* directoriesIn(directory: string): AsyncGenerator<string> {
     if (entry.isDirectory() && !entry.name.startsWith(".")) yield `${directory}/${entry.name}`;
 }
 /** INBOX, and Maildir++ folders beside it. */
-async function foldersOf(maildir: string): Promise<string[]> {
+export async function foldersOf(maildir: string): Promise<string[]> {
   const found: string[] = [];
   for (const folder of ["", ...(await names(maildir)).filter((name) => /^\.[^.]/.test(name))]) {
     const path = folder === "" ? maildir : `${maildir}/${folder}`;
