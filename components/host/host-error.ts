@@ -5,6 +5,10 @@ export type HostErrorCode =
   | FailureCode
   /** No connection, or no answer within the limit. */
   | "unreachable"
+  /** The host is not who it was, or cannot prove it. */
+  | "host-key"
+  /** The machine is none this target can use: another system, another processor. */
+  | "unsupported"
   /** The server did not become healthy. */
   | "unhealthy"
   /** Another process holds a port. */
