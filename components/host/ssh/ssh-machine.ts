@@ -10,8 +10,6 @@ import { parseFacts, surveyScript } from "./survey.ts";
 
 /** More output than this is no answer of ours. */
 const OUTPUT_LIMIT = 16 << 20;
-/** How long a command whose limit passed may take to end after its signal. */
-const KILL_PATIENCE_MS = 1_000;
 
 /** How commands become root: not at all, by sudo without a question, or by sudo that reads the password first. */
 type Rise = "none" | "sudo" | "sudo-password";
@@ -40,7 +38,8 @@ export class SshMachine implements Machine {
   }
 
   async run(script: Script, limit: Limit): Promise<Ended> {
-    const channel = await this.#start(shellCommand(script.text, script.args), limit);
+    const command = `${timeLimit(limit)} ${shellCommand(script.text, script.args)}`;
+    const channel = await this.#start(command, limit);
     return collect(channel, script, limit, this.name);
   }
 
@@ -119,6 +118,12 @@ export const quoted = (word: string): string =>
 const shellCommand = (text: string, args: readonly string[] = []): string =>
   ["sh", "-c", text, "mailkeep", ...args].map(quoted).join(" ");
 
+/** sshd signals no command of root's, and one whose connection broke runs on: so its end is set where it runs. */
+function timeLimit({ deadline }: Limit): string {
+  const seconds = Math.max(1, (deadline - Date.now()) / 1000);
+  return `timeout -k 2 ${seconds.toFixed(2)}`;
+}
+
 /** Feeds a command, reads all it says, and waits for its end. */
 function collect(channel: ClientChannel, script: Script, limit: Limit, name: string): Promise<Ended> {
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
@@ -126,8 +131,7 @@ function collect(channel: ClientChannel, script: Script, limit: Limit, name: str
   let size = 0;
   let code: number | null | undefined;
   const give = (error: HostError) => {
-    channel.signal("KILL");
-    setTimeout(() => channel.destroy(), KILL_PATIENCE_MS).unref();
+    channel.destroy();
     reject(error);
   };
   const late = () => give(new HostError("unreachable", `${name} could not ${script.what} in time.`));
