@@ -45,7 +45,7 @@ export interface SharedDuties {
   readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   readonly authenticator: Authenticator;
   readonly offend: Offend;
-  readonly limiter: Pick<SubmissionLimiter, "admit">;
+  readonly limiter: Pick<SubmissionLimiter, "admit" | "giveBack">;
   /** Who has written to whom (`greylist/greylist.ts`). */
   readonly greylist: {
     ask(question: GreylistQuestion): Promise<GreylistAnswer>;

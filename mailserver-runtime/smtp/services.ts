@@ -33,7 +33,7 @@ export interface SmtpServices {
   /** Signs mail of this host's users; without it nothing is signed. */
   readonly signer?: Signer;
   /** Holds what an account sends beyond its limits; without it nobody has any. */
-  readonly limiter?: Pick<SubmissionLimiter, "admit">;
+  readonly limiter?: Pick<SubmissionLimiter, "admit" | "giveBack">;
   /** Needed for submission. */
   readonly authenticator?: Authenticator;
   /** SASL mechanisms beside passwords; without it PLAIN and LOGIN. */

@@ -18,7 +18,7 @@ import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
 import type { AcceptedRecipient, Session, Transaction } from "./session.ts";
-import { withinLimits } from "./submission-limits/within-limits.ts";
+import { notKept, withinLimits } from "./submission-limits/within-limits.ts";
 import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
 import { authservId, receivedField, returnPathField } from "./trace.ts";
 import { withoutFields } from "./without-fields.ts";
@@ -114,7 +114,10 @@ export async function submitMail(
       heldBecause: hold?.because,
     },
   });
-  if (!durable.ok) return refused(session, transaction, content, durable.reply);
+  if (!durable.ok) {
+    await notKept(session, transaction, admission);
+    return refused(session, transaction, content, durable.reply);
+  }
   session.log.info(
     {
       event: "submitted",

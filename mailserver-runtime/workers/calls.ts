@@ -5,7 +5,7 @@
 import type { Offence } from "../ban/offence.ts";
 import type { GreylistAnswer, GreylistQuestion } from "../greylist/greylist.ts";
 import type { Refused } from "../net/serve-socket.ts";
-import type { Admission, AdmissionRequest } from "../smtp/submission-limits/limiter.ts";
+import type { Admission, AdmissionRequest, Counted } from "../smtp/submission-limits/limiter.ts";
 import type { Examination, ExaminedAccount } from "../store/examination.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
 import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../store/retention.ts";
@@ -35,6 +35,8 @@ export interface Calls {
   verify: { request: WiredAttempt; answer: WiredResult };
   /** Counts what an account submits. */
   limit: { request: AdmissionRequest; answer: Admission };
+  /** Takes that back where the message was not kept. */
+  giveBack: { request: Counted; answer: null };
   /** Whether a sender has to come again (greylist/). */
   greylist: { request: GreylistQuestion; answer: GreylistAnswer };
   greylistKnows: { request: GreylistQuestion; answer: { known: boolean } };

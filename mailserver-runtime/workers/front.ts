@@ -26,7 +26,7 @@ export interface FrontOptions {
   /** The store of the first process's own accounts. */
   readonly store: MaildirStore;
   readonly authenticator: Authenticator;
-  readonly limiter: Pick<SubmissionLimiter, "admit">;
+  readonly limiter: Pick<SubmissionLimiter, "admit" | "giveBack">;
   readonly greylist: Pick<Greylist, "ask" | "knows">;
   readonly bans: Pick<Bans, "offend">;
   /** Opened after this. */
@@ -64,6 +64,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       }),
       verify: async (attempt) => wiredResult(await authenticator.verify(attemptOf(attempt))),
       limit: (request) => limiter.admit(request),
+      async giveBack(counted) {
+        await limiter.giveBack(counted);
+        return null;
+      },
       greylist: (question) => greylist.ask(question),
       greylistKnows: (question) => ({ known: greylist.knows(question) }),
       offend: (offence) => {

@@ -85,7 +85,10 @@ export async function startWorker(
       ask: (question) => ask.call(FRONT, "greylist", question),
       knows: async (question) => (await ask.call(FRONT, "greylistKnows", question)).known,
     },
-    limiter: { admit: (request) => ask.call(FRONT, "limit", request) },
+    limiter: {
+      admit: (request) => ask.call(FRONT, "limit", request),
+      giveBack: async (counted) => void (await ask.call(FRONT, "giveBack", counted)),
+    },
     reenter: createReentry({
       snapshot: foundation.snapshot,
       routeRecipient: foundation.routeRecipient,

@@ -83,6 +83,11 @@ export class AccountRecord {
     this.know(hashes);
   }
 
+  /** Takes back what `count` counted: the message did not become one. */
+  uncount(amounts: Amounts, hashes: readonly string[], at: number): void {
+    for (const [index, { counts }] of rows.entries()) this.windows[index]!.subtract(at, amounts[counts]);
+    for (const hash of hashes) this.known.delete(hash);
+  }
   know(hashes: Iterable<string>): void {
     for (const hash of hashes) this.known.add(hash);
     for (const oldest of this.known) {

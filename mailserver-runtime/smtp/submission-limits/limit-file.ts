@@ -7,7 +7,7 @@ import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import type { Log } from "../../net/log.ts";
 import { AccountRecord } from "./account-record.ts";
 
-/** One message that was counted. */
+/** One message that was counted, or, with `givenBack`, one whose count no longer stands. */
 export interface CountedLine {
   readonly account: string;
   readonly at: number;
@@ -15,6 +15,7 @@ export interface CountedLine {
   /** Hashes of recipients met for the first time. */
   readonly met: readonly string[];
   readonly alertedAt?: number;
+  readonly givenBack?: true;
 }
 /** All there was to know of an account when the file was written anew. */
 interface WholeLine {
@@ -104,7 +105,9 @@ export class LimitFile {
         for (const [index, window] of record.windows.entries()) window.restore(value.windows[index] ?? []);
       } else {
         const { at, recipients, met } = value;
-        record.count({ messages: 1, recipients, newRecipients: met.length }, met, at, now);
+        const amounts = { messages: 1, recipients, newRecipients: met.length };
+        if (value.givenBack) record.uncount(amounts, met, at);
+        else record.count(amounts, met, at, now);
       }
       record.alertedAt = Math.max(record.alertedAt, value.alertedAt ?? Number.NEGATIVE_INFINITY);
       this.#records.set(value.account, record);

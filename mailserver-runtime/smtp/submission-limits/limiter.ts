@@ -5,11 +5,11 @@
  * has too much in it, within two days; it leaves then by itself, unless an operator releases or deletes it before.
  * One that fits into no period waits for an operator. What would have to wait for longer is not taken
  * (451): it stays with the client, or a stolen password could fill the disk. The administrator is told at
- * most once a period.
+ * most once a period. A message that was counted and then could not be kept gives its count back.
  */
 import type { Log } from "../../net/log.ts";
 import { AccountRecord, type Exceeded, recipientHash } from "./account-record.ts";
-import { LimitFile } from "./limit-file.ts";
+import { type CountedLine, LimitFile } from "./limit-file.ts";
 import type { SubmissionLimits } from "./submission-limits.ts";
 
 export interface AdmissionRequest {
@@ -20,20 +20,25 @@ export interface AdmissionRequest {
   readonly at: number;
   readonly limits: SubmissionLimits;
 }
+/** What `admit` has counted, to be given back where the message could not be kept. */
+export type Counted = Pick<CountedLine, "account" | "at" | "recipients" | "met">;
 export type Admission =
-  | { readonly kind: "free" }
+  | { readonly kind: "free"; readonly counted?: Counted }
   /** `until` undefined: until an operator releases it. `alert`: the administrator has not been told lately. */
   | {
       readonly kind: "held";
       readonly until: number | undefined;
       readonly because: string;
       readonly alert: boolean;
+      readonly counted?: Counted;
     }
   | { readonly kind: "refused"; readonly because: string; readonly alert: boolean };
 
 export interface SubmissionLimiter {
   /** Counts a message and says when it may leave. Never rejects. */
   admit(request: AdmissionRequest): Promise<Admission>;
+  /** The message was not kept: it counts no more. Never rejects. */
+  giveBack(counted: Counted): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,15 +62,22 @@ export async function openSubmissionLimiter(options: {
       const { at: until, exceeded, neverFits } = record.place(amounts, limits, at);
       const alert = exceeded !== undefined && shouldAlert(record, exceeded, now);
       const alertedAt = alert ? { alertedAt: now } : {};
-      if (until !== undefined) {
-        record.count(amounts, met, until, now);
-        await file.append({ account, at: until, recipients: recipients.length, met, ...alertedAt }, now);
+      const counted =
+        until === undefined ? {} : { counted: { account, at: until, recipients: recipients.length, met } };
+      if (counted.counted !== undefined) {
+        record.count(amounts, met, counted.counted.at, now);
+        await file.append({ ...counted.counted, ...alertedAt }, now);
       }
-      if (exceeded === undefined) return { kind: "free" };
+      if (exceeded === undefined) return { kind: "free", ...counted };
       const because = `${exceeded.what} for ${account}`;
       return until === undefined && !neverFits
         ? { kind: "refused", because, alert }
-        : { kind: "held", until, because, alert };
+        : { kind: "held", until, because, alert, ...counted };
+    },
+    async giveBack(counted) {
+      const { account, recipients, met, at } = counted;
+      records.get(account)?.uncount({ messages: 1, recipients, newRecipients: met.length }, met, at);
+      await file.append({ ...counted, givenBack: true }, clock());
     },
     close: () => file.close(),
   };

@@ -31,6 +31,13 @@ export class SlidingWindow {
     this.#amounts.set(step, (this.#amounts.get(step) ?? 0) + amount);
   }
 
+  /** Takes back what was added at that moment. */
+  subtract(at: number, amount: number): void {
+    const step = this.#step(at);
+    const left = (this.#amounts.get(step) ?? 0) - amount;
+    if (left > 0) this.#amounts.set(step, left);
+    else this.#amounts.delete(step);
+  }
   /** Forgets what no period from `now` on has in it. */
   forgetBefore(now: number): void {
     const oldest = this.#step(now) - STEPS;

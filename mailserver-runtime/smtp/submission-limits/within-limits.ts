@@ -43,3 +43,11 @@ export async function withinLimits(
   }
   return admission;
 }
+
+/** The client keeps the message and will come with it again: only then it counts. */
+export async function notKept(session: Session, { id }: Transaction, admission: Admission): Promise<void> {
+  if (admission.kind === "refused" || admission.counted === undefined) return;
+  await session.services.limiter
+    ?.giveBack(admission.counted)
+    .catch((error: unknown) => session.log.warn({ event: "count-not-given-back", id, err: error }));
+}
