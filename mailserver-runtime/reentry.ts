@@ -2,9 +2,11 @@
  * Mail that this server makes itself (reports to senders, later what Sieve sends) enters here, at routing,
  * as mail from outside does after its reception: local recipients into the store, others into the queue.
  */
+import type { DeliveryLimits } from "./config/account-quota.ts";
 import type { Snapshot } from "./config/snapshot.ts";
 import type { Log } from "./net/log.ts";
 import type { OutboundQueue, QueueSubmission } from "./queue/queue.ts";
+import { refusals } from "./routing/refusals.ts";
 import type { Refusal, Route } from "./routing/route.ts";
 import type { MailStore } from "./store/mail-store.ts";
 
@@ -13,6 +15,8 @@ export interface ReentryOptions {
   readonly routeRecipient: (snapshot: Snapshot, address: string) => readonly Route[];
   readonly store: Pick<MailStore, "deliver">;
   readonly queue: () => Pick<OutboundQueue, "enqueue">;
+  /** What mail may make of an account; without it our own mail (reports, warnings) is stored in full mailboxes too. */
+  readonly limits?: (snapshot: Snapshot, account: string) => DeliveryLimits;
   readonly log: Log;
 }
 
@@ -47,10 +51,15 @@ export function createReentry(
           account,
           prefix: Buffer.concat([returnPath, submission.prefix]),
           mailbox: "INBOX",
+          ...options.limits?.(snapshot, account),
         })),
       });
       const failed = outcomes.find((outcome) => !outcome.stored);
-      if (failed && !failed.stored) throw failed.error;
+      if (failed && !failed.stored) {
+        const isFull = failed.error.code === "over-quota" && snapshot.settings.mailbox.whenFull === "refuse";
+        if (isFull) return refusals.mailboxFull;
+        throw failed.error;
+      }
       options.log.info(
         {
           event: "own-mail-stored",

@@ -6,6 +6,7 @@
  * anew by every session, so that a changed file is in force with the next command. Ports open last, when
  * everything behind them stands, and close first.
  */
+
 import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
 import { Metrics } from "./admin/metrics.ts";
@@ -17,6 +18,7 @@ import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { tooManyConnections } from "./ban/offence.ts";
+import { deliveryLimits } from "./config/account-quota.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { explainMessage } from "./filter/explained-message.ts";
@@ -164,6 +166,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const toAccount = createReentry({
       snapshot,
       routeRecipient: (at, address) => routesToAccount(routeRecipient(at, address), address),
+      limits: deliveryLimits,
       store,
       queue: () => queue,
       log,

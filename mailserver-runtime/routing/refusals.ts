@@ -6,6 +6,7 @@ export const refusals = {
   notAnAddress: { code: 553, status: "5.1.3", text: "Bad recipient address syntax" },
   unknown: { code: 550, status: "5.1.1", text: "No such user here" },
   disabled: { code: 550, status: "5.2.1", text: "Mailbox disabled, not accepting messages" },
+  mailboxFull: { code: 552, status: "5.2.2", text: "Mailbox is full" },
   denied: { code: 554, status: "5.7.1", text: "Recipient address rejected: access denied" },
   senderDenied: { code: 554, status: "5.7.1", text: "Sender address rejected: access denied" },
   loop: { code: 554, status: "5.4.6", text: "Alias loop: this address leads only back to itself" },

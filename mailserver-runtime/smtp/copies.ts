@@ -11,7 +11,7 @@ import type { QueueSubmission } from "../queue/queue.ts";
 import { type Copy, copiesOf } from "../routing/copies.ts";
 import { hostDomain } from "../routing/host-domain.ts";
 import type { LocalCopy } from "./durable.ts";
-import { quotaOf } from "./message-facts.ts";
+import { limitsOfAccount } from "./message-facts.ts";
 import type { AcceptedRecipient, Session, Transaction } from "./session.ts";
 import { returnPathField } from "./trace.ts";
 
@@ -69,7 +69,7 @@ export function copiesFor(session: Session, transaction: Transaction, message: C
           account: route.account,
           prefix: Buffer.concat([Buffer.from(returnPathField(from)), fields, message.prefix]),
           mailbox: "INBOX",
-          quotaBytes: quotaOf(transaction, route.account),
+          ...limitsOfAccount(transaction, route.account),
           recipient: { address: route.account, notify: ["NEVER"] },
         });
       to.push(target);

@@ -135,7 +135,8 @@ test("each recipient is decided at RCPT with its own code (RFC 3463, RFC 5321 §
 
 test("a full mailbox is told at RCPT, unless another target of the address has room", async (t) => {
   const quotas = { "full@example.org": 1000, "ann@example.org": 1000, "bob@example.org": 1000 };
-  const server = await smtpServer(t, { quotas });
+  const settings = { mailbox: { gracePercent: 0 } };
+  const server = await smtpServer(t, { quotas, settings });
   server.usage.set("full@example.org", 1000).set("ann@example.org", 999);
   const dialogue = await greeted(t, server.port);
   const say = async (mail: string, rcpt: string) => {
@@ -143,11 +144,46 @@ test("a full mailbox is told at RCPT, unless another target of the address has r
     await dialogue.say(`MAIL FROM:<x@y.test>${mail}`);
     return dialogue.say(`RCPT TO:<${rcpt}@example.org>`);
   };
-  assert.match(await say("", "full"), /^452 4\.2\.2/);
+  assert.match(await say("", "full"), /^552 5\.2\.2/);
   assert.match(await say("", "ann"), /^250/);
-  assert.match(await say(" SIZE=2", "ann"), /^452 4\.2\.2/);
+  assert.match(await say(" SIZE=2", "ann"), /^552 5\.2\.2/);
   assert.match(await say(" SIZE=2", "sales"), /^250/);
   assert.match(await say(" SIZE=1001", "bob"), /^552 5\.2\.2/);
+});
+
+test("below its quota a mailbox takes one message more, up to a tenth beyond it, as Dovecot in DMS does", async (t) => {
+  const server = await smtpServer(t, {
+    quotas: { "ann@example.org": 1000, "bob@example.org": 1000 },
+    settings: { mailbox: { whenFull: "defer" } },
+  });
+  server.usage.set("ann@example.org", 999).set("bob@example.org", 1000);
+  const dialogue = await greeted(t, server.port);
+  const say = async (size: number, rcpt: string) => {
+    await dialogue.say("RSET");
+    await dialogue.say(`MAIL FROM:<x@y.test> SIZE=${size}`);
+    return dialogue.say(`RCPT TO:<${rcpt}@example.org>`);
+  };
+  assert.match(await say(101, "ann"), /^250/);
+  assert.match(await say(102, "ann"), /^452 4\.2\.2/);
+  assert.match(await say(1, "bob"), /^452 4\.2\.2/);
+  assert.match(await say(1101, "bob"), /^552 5\.2\.2 Message is larger/);
+});
+
+test("where a domain has a ceiling it is held at RCPT, for accounts without a quota too", async (t) => {
+  const server = await smtpServer(t, {
+    settings: { mailbox: { domainSizeLimits: { "example.org": 1000 } } },
+  });
+  server.usage.set("ann@example.org", 400).set("bob@example.org", 500);
+  const dialogue = await greeted(t, server.port);
+  const say = async (size: number, rcpt: string) => {
+    await dialogue.say("RSET");
+    await dialogue.say(`MAIL FROM:<x@y.test> SIZE=${size}`);
+    return dialogue.say(`RCPT TO:<${rcpt}>`);
+  };
+  assert.match(await say(100, "ann@example.org"), /^250/);
+  assert.match(await say(101, "ann@example.org"), /^552 5\.2\.2 Mailbox is full/);
+  assert.match(await say(1001, "ann@example.org"), /^552 5\.2\.2 Message is larger/);
+  assert.match(await say(5000, "carol@example.net"), /^250/);
 });
 
 test("a message is stored with Return-Path, Authentication-Results and Received before its own bytes (RFC 5321 §4.4)", async (t) => {

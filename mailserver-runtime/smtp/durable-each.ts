@@ -60,7 +60,7 @@ export async function makeDurableForEach(
     const accounts = accountsOf(recipient);
     const missing = accounts.flatMap((account) => failed.get(account) ?? []);
     if (missing.length === 0) return {};
-    if (missing.length === recipient.routes.length) return { refusal: failureReply(missing[0]!) };
+    if (missing.length === recipient.routes.length) return { refusal: failureReply(session, missing[0]!) };
     for (const account of accounts.filter((one) => failed.has(one))) again.add(account);
     return { waitsForQueue: true };
   });

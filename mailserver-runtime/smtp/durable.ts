@@ -12,6 +12,7 @@ import type { MessageContent } from "../message/content.ts";
 import type { EnvelopeRecipient, Prepared, QueueSubmission } from "../queue/queue.ts";
 import { QueueError } from "../queue/spool.ts";
 import { type DeliveryOutcome, type DeliveryRecipient, StoreError } from "../store/mail-store.ts";
+import { fullReply } from "./over-quota.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session } from "./session.ts";
 
@@ -66,7 +67,8 @@ export async function makeDurable(session: Session, message: DurableMessage): Pr
   const stored = new Set(outcomes.filter((outcome) => outcome.stored).map(({ account }) => account));
   const [first] = failures;
   if (first === undefined) return accepted(stored, 0);
-  if (stored.size === 0 && prepared.length === 0) return { ok: false, reply: failureReply(first.error) };
+  if (stored.size === 0 && prepared.length === 0)
+    return { ok: false, reply: failureReply(session, first.error) };
   const failed = new Set(failures.map(({ account }) => account));
   try {
     return accepted(stored, await prepareAgain(session, message, failed, prepared));
@@ -180,7 +182,7 @@ async function outcomesOf(session: Session, message: DurableMessage): Promise<re
   }
 }
 
-export function failureReply(error: StoreError): Reply {
-  if (error.code === "over-quota") return replies.mailboxFull;
+export function failureReply(session: Session, error: StoreError): Reply {
+  if (error.code === "over-quota") return fullReply(session.services.snapshot().settings);
   return error.code === "no-space" ? replies.noSpace : replies.storeFailed;
 }

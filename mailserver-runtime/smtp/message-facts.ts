@@ -1,5 +1,5 @@
 /** What reception and submission both ask about a message and its transaction. */
-import { accountQuota } from "../config/account-quota.ts";
+import { type DeliveryLimits, deliveryLimits } from "../config/account-quota.ts";
 import { fieldValue, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
 import type { Envelope } from "../queue/queue.ts";
 import { type Reply, replies } from "./reply.ts";
@@ -16,9 +16,9 @@ export function headerRefusal(session: Session, headers: Headers): Reply | undef
   return hops > session.limits.hops ? replies.loop : undefined;
 }
 
-/** The account's quota in bytes as it was when the transaction began; 0 is none. */
-export function quotaOf(transaction: Transaction, account: string): number {
-  return accountQuota(transaction.snapshot, account);
+/** What mail may make of the account, as it was when the transaction began. */
+export function limitsOfAccount(transaction: Transaction, account: string): DeliveryLimits {
+  return deliveryLimits(transaction.snapshot, account);
 }
 
 /** The with-clause of this session's Received fields. */

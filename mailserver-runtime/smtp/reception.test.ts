@@ -235,7 +235,7 @@ test("when no copy can be stored the client keeps the message, and hears why (D8
   for (const [error, hear] of [
     [unavailable, /^451 4\.3\.0/],
     [new StoreError("no-space", "the volume is full"), /^452 4\.3\.1/],
-    [new StoreError("over-quota", "ann is over quota"), /^452 4\.2\.2/],
+    [new StoreError("over-quota", "ann is over quota"), /^552 5\.2\.2/],
   ] as const) {
     const { answer, server } = await send(t, ["ann@example.org"], small, {
       prepare: ({ failures }) => failures.set("ann@example.org", error),

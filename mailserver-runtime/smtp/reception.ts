@@ -14,7 +14,7 @@ import { makeDurableForEach } from "./durable-each.ts";
 import { fatesOf } from "./fates.ts";
 import { greylistedMessage } from "./greylisted.ts";
 import { junkOf, markedSubject } from "./junk-mark.ts";
-import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -100,7 +100,7 @@ export async function receiveMail(
       account: route.account,
       prefix: fields === verdict?.headers ? common : Buffer.concat([above, traceWith(fields)]),
       ...(goes === "to junk" ? junk : { mailbox: "INBOX" }),
-      quotaBytes: quotaOf(transaction, route.account),
+      ...limitsOfAccount(transaction, route.account),
       recipient: { address: route.account, ...onwardParameters(recipient) },
     });
   }

@@ -13,7 +13,7 @@ import { newMessageId } from "../message/message-id.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { copiesFor } from "./copies.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
-import { envelopeOf, headerRefusal, messageIdOf, protocolOf, quotaOf } from "./message-facts.ts";
+import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
@@ -187,7 +187,7 @@ function destinations(
           account: route.account,
           prefix: copyPrefix,
           mailbox: "INBOX",
-          quotaBytes: quotaOf(transaction, route.account),
+          ...limitsOfAccount(transaction, route.account),
           recipient: { address: route.account, ...parameters },
         });
       } else {

@@ -164,7 +164,15 @@ export async function smtpServer(t: TestContext, options: FixtureOptions = {}): 
           }),
         );
       },
-      usage: async (address) => ({ bytes: usage.get(address) ?? 0, messages: 0 }),
+      usage: async (address) => {
+        const domain = address.slice(address.indexOf("@"));
+        const inDomain = [...usage].filter(([other]) => other.endsWith(domain));
+        return {
+          bytes: usage.get(address) ?? 0,
+          messages: 0,
+          domainBytes: inDomain.reduce((sum, [, bytes]) => sum + bytes, 0),
+        };
+      },
     },
     queue: {
       prepare,

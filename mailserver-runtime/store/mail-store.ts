@@ -45,7 +45,7 @@ export interface MailStore {
   /** Accounts whose lists (`AccountStore.acl`) name this one or everybody, in order: where to look for shared mail. */
   sharedWith(address: string): Promise<readonly string[]>;
   /** Octets and messages counted against the quota, from memory: the answer at RCPT. */
-  usage(address: string): Promise<{ bytes: number; messages: number }>;
+  usage(address: string): Promise<StoreUsage>;
   /**
    * Keeps room for what is about to be stored; to be settled when it is, or is not. Throws StoreError "over-quota" where
    * there is none, with what others are storing at this moment counted in.
@@ -54,6 +54,13 @@ export interface MailStore {
   /** Drops what memory holds of an account whose mail an administrator has removed; who still reads it gets "nonexistent". */
   forget(address: string): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface StoreUsage {
+  readonly bytes: number;
+  readonly messages: number;
+  /** What all accounts of the domain use together; only where the domain has a ceiling. */
+  readonly domainBytes?: number;
 }
 
 export interface Delivery {
@@ -71,6 +78,8 @@ export interface DeliveryRecipient {
   readonly flags?: readonly string[];
   /** Quota of the account in bytes, 0 for none; room is reserved before the message is written. */
   readonly quotaBytes?: number;
+  /** Beyond it, for the last message of an account that is below its quota. */
+  readonly graceBytes?: number;
 }
 export type DeliveryOutcome =
   | {

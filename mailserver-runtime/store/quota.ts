@@ -9,6 +9,8 @@
 /** Limits of an account; 0 or absent is none. */
 export interface QuotaLimits {
   readonly bytes: number;
+  /** An account below `bytes` may exceed them by so much, with one message that arrives. */
+  readonly graceBytes?: number;
   readonly messages?: number;
 }
 /** What is about to be added to a mailbox. */

@@ -7,6 +7,7 @@ import type { GreylistAnswer, GreylistQuestion } from "../greylist/greylist.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Admission, AdmissionRequest, Counted } from "../smtp/submission-limits/limiter.ts";
 import type { Examination, ExaminedAccount } from "../store/examination.ts";
+import type { StoreUsage } from "../store/mail-store.ts";
 import type { WrittenCopy } from "../store/maildir/owned-store.ts";
 import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../store/retention.ts";
 import type { WiredAttempt, WiredResult } from "./login-by-wire.ts";
@@ -57,7 +58,7 @@ export interface Calls {
   place: { request: WrittenCopy; answer: null };
   /** Makes the account's directories. */
   prepare: { request: { account: string }; answer: null };
-  usage: { request: { account: string }; answer: { bytes: number; messages: number } };
+  usage: { request: { account: string }; answer: StoreUsage };
   forget: { request: { account: string }; answer: null };
   /** For an administrator (`store/examination.ts`). */
   examine: { request: { account: string; how: Examination }; answer: ExaminedAccount };

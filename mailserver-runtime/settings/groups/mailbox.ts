@@ -17,6 +17,14 @@ export const mailboxSettings = z
       description: "Whether quotas are held, told to clients and warned of at 80, 95 and 100 %.",
       dms: "ENABLE_QUOTAS",
     }),
+    gracePercent: z.int().min(0).max(100).default(10).meta({
+      description:
+        "So much of its quota the last message may exceed it by: mail is taken while the mailbox is below its quota (Dovecot's grace). For mail that arrives, not for what a client stores.",
+    }),
+    whenFull: z.enum(["refuse", "defer"]).default("refuse").meta({
+      description:
+        "Mail for a full mailbox: refused for good (552 5.2.2), as docker-mailserver does, or put off (452 4.2.2), so that senders try again for days.",
+    }),
     domainSizeLimits: z.record(z.string(), z.int().min(1)).default({}).meta({
       description: "Bytes that the accounts of a domain may use together, by domain.",
     }),

@@ -4,7 +4,7 @@ import type { Route } from "../../routing/route.ts";
 import type { Command } from "../command.ts";
 import { parsePathArgument } from "../grammar.ts";
 import { greylistedRecipient } from "../greylisted.ts";
-import { quotaOf } from "../message-facts.ts";
+import { overQuota } from "../over-quota.ts";
 import { recipientParameters } from "../parameters.ts";
 import { type Reply, refusalReply, replies } from "../reply.ts";
 import type { Session, Transaction } from "../session.ts";
@@ -56,12 +56,10 @@ export const rcpt: Command = {
         wait === undefined ? take() : refuse(session, transaction, address, wait, "greylisted"),
       );
     };
-    const limited = routes.filter(
-      (route) => route.kind === "local" && quotaOf(transaction, route.account) > 0,
-    );
-    if (limited.length < routes.length || limited.length === 0) return accept();
-    return overQuota(session, transaction, limited).then((full) =>
-      full === undefined ? accept() : refuse(session, transaction, address, full, "mailbox is full"),
+    const full = overQuota(session, transaction, routes);
+    if (full === undefined) return accept();
+    return full.then((answer) =>
+      answer === undefined ? accept() : refuse(session, transaction, address, answer, "mailbox is full"),
     );
   },
 };
@@ -71,24 +69,6 @@ const mayRelay = ({ account, mode, services, connection }: Session): boolean =>
 
 const isOpenToAll = (route: Extract<Route, { readonly kind: "remote" }>): boolean =>
   route.forwarded || route.backup !== undefined;
-
-/** Refuses when no target of the recipient has room; where one has, the others are the store's to decide. */
-async function overQuota(
-  session: Session,
-  transaction: Transaction,
-  routes: readonly OpenRoute[],
-): Promise<Reply | undefined> {
-  const size = transaction.parameters.size ?? 0;
-  let answer: Reply | undefined;
-  for (const route of routes) {
-    if (route.kind !== "local") return undefined;
-    const quota = quotaOf(transaction, route.account);
-    const { bytes } = await session.services.store.usage(route.account);
-    if (bytes < quota && bytes + size <= quota) return undefined;
-    answer = size > quota ? replies.largerThanQuota : replies.mailboxFull;
-  }
-  return answer;
-}
 
 function refuse(session: Session, transaction: Transaction, to: string, answer: Reply, why: string): Reply {
   const { id, from } = transaction;

@@ -54,6 +54,10 @@ export class DomainUsage {
     return this.#options.ceiling(domainOf(address)) > 0;
   }
 
+  /** What the accounts of an account's domain use together; undefined where it has no ceiling. Throws StoreError. */
+  async used(address: string): Promise<number | undefined> {
+    return this.limits(address) ? this.#used(domainOf(address)) : undefined;
+  }
   /** Runs `reserve` where the domain has room for the growth, one after the other. Throws "over-quota". */
   async within(growth: Growth, reserve: () => Promise<Reservation>): Promise<Reservation> {
     const domain = domainOf(growth.account);

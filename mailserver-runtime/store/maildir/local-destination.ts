@@ -19,9 +19,9 @@ export async function localDestination(
   account: MaildirAccount,
   reserved: (kept: Reservation) => void,
 ): Promise<Destination> {
-  const { mailbox, quotaBytes = 0 } = recipient;
+  const { mailbox, quotaBytes = 0, graceBytes = 0 } = recipient;
   const bytes = recipient.prefix.length + delivery.content.size;
-  const kept = await account.room({ mailbox, bytes, messages: 1, limits: { bytes: quotaBytes } });
+  const kept = await account.room({ mailbox, bytes, messages: 1, limits: { bytes: quotaBytes, graceBytes } });
   reserved(kept);
   const { disk, directory } = await account.deliveryFolder(recipient.mailbox);
   const flags = systemBits(recipient.flags ?? []);

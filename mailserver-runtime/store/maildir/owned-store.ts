@@ -15,6 +15,7 @@ import {
   type DeliveryRecipient,
   type MailStore,
   StoreError,
+  type StoreUsage,
 } from "../mail-store.ts";
 import type { Growth, Reservation } from "../quota.ts";
 import type { ExpungedMessage, ExpungedSelection, MailboxCount } from "../retention.ts";
@@ -32,6 +33,7 @@ export interface WrittenCopy {
   readonly mailbox: string;
   readonly flags: readonly string[];
   readonly quotaBytes: number;
+  readonly graceBytes: number;
   readonly written: WrittenMessage;
   readonly by: PutBy;
 }
@@ -41,7 +43,7 @@ export interface AccountOwner {
   place(copy: WrittenCopy): Promise<void>;
   /** Makes the account's directories. */
   prepare(account: string): Promise<void>;
-  usage(account: string): Promise<{ bytes: number; messages: number }>;
+  usage(account: string): Promise<StoreUsage>;
   forget(account: string): Promise<void>;
   examine(account: string, how: Examination): Promise<ExaminedAccount>;
   expire(account: string): Promise<readonly MailboxCount[]>;
@@ -88,7 +90,7 @@ export class OwnedStore implements MailStore {
     return this.#local.sharedWith(address);
   }
 
-  usage(address: string): Promise<{ bytes: number; messages: number }> {
+  usage(address: string): Promise<StoreUsage> {
     const account = address.toLowerCase();
     return this.#owners.use(account, {
       here: () => this.#local.usage(account),
@@ -182,8 +184,8 @@ export class OwnedStore implements MailStore {
         }
       },
       async put(written, by) {
-        const { mailbox, flags = [], quotaBytes = 0 } = recipient;
-        const copy: WrittenCopy = { account, mailbox, flags, quotaBytes, written, by };
+        const { mailbox, flags = [], quotaBytes = 0, graceBytes = 0 } = recipient;
+        const copy: WrittenCopy = { account, mailbox, flags, quotaBytes, graceBytes, written, by };
         try {
           await owners.use(account, {
             here: () => placeCopy(local, copy),
@@ -218,7 +220,7 @@ export async function placeCopy(store: MaildirStore, copy: WrittenCopy): Promise
       mailbox: copy.mailbox,
       bytes: written.crlfSize,
       messages: 1,
-      limits: { bytes: copy.quotaBytes },
+      limits: { bytes: copy.quotaBytes, graceBytes: copy.graceBytes },
     });
     try {
       await putInPlace(account, { disk, directory, flags: systemBits(copy.flags), written, by: copy.by });

@@ -40,6 +40,28 @@ test("Deliveries side by side fill a mailbox to its limit and not a byte further
   }
 });
 
+test("What arrives at a mailbox below its limit may exceed it by the grace once; what a client stores may not", async (t) => {
+  const { store } = await freshStore(t);
+  const deliver = () =>
+    store.deliver({
+      content: letter(),
+      receivedAt: new Date(),
+      recipients: [
+        {
+          account: ANN,
+          prefix: Buffer.alloc(0),
+          mailbox: "INBOX",
+          quotaBytes: SIZE + 1,
+          graceBytes: SIZE,
+        },
+      ],
+    });
+  const outcomes = await Promise.all([deliver(), deliver(), deliver()]);
+  assert.equal(outcomes.flat().filter((outcome) => outcome.stored).length, 2);
+  const growth = { account: ANN, mailbox: "INBOX", bytes: 1, messages: 1, limits: { bytes: 2 * SIZE } };
+  await assert.rejects(store.reserve(growth), isFull);
+});
+
 test("Trash may exceed the limit by 50 MB, as in DMS, and a limit of messages holds beside that of bytes", async (t) => {
   const { store } = await freshStore(t);
   (await store.account(ANN)).release();

@@ -39,7 +39,8 @@ export class StorageRoom {
     const { account, usage, isTrash } = this.#options;
     const taken = used.bytes + usage.reserved.bytes;
     const fits = (limit: number) => limit <= 0 || taken + bytes <= limit;
-    const mayExceed = () => isTrash(mailbox) && fits(limits.bytes + TRASH_ALLOWANCE);
+    const isLast = () => taken < limits.bytes && fits(limits.bytes + (limits.graceBytes ?? 0));
+    const mayExceed = () => isLast() || (isTrash(mailbox) && fits(limits.bytes + TRASH_ALLOWANCE));
     if (bytes > 0 && !fits(limits.bytes) && !mayExceed())
       throw full(`The mailbox of ${account} is full: ${taken} of ${limits.bytes} bytes are used.`);
     const { messages: most = 0 } = limits;

@@ -24,6 +24,7 @@ import {
   type MailStore,
   StoreError,
   type StoreErrorCode,
+  type StoreUsage,
 } from "../mail-store.ts";
 import type { Growth, Reservation } from "../quota.ts";
 import type {
@@ -200,10 +201,11 @@ export class MaildirStore implements MailStore {
     return owners.filter((owner) => existsSync(`${this.#options.directories.mail}/${accountPath(owner)}`));
   }
 
-  async usage(address: string): Promise<{ bytes: number; messages: number }> {
+  async usage(address: string): Promise<StoreUsage> {
     const account = await this.hold(address);
     try {
-      return await account.usage();
+      const domainBytes = await this.#domains.used(account.address);
+      return { ...(await account.usage()), ...(domainBytes !== undefined && { domainBytes }) };
     } finally {
       account.release();
     }
