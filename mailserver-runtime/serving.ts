@@ -8,6 +8,7 @@ import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
 import { accountQuota } from "./config/account-quota.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
+import { mxHosts } from "./dns/mail-lookups.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
 import { dnsListsCheck } from "./filter/checks/dns-lists.ts";
 import { openDnsLists } from "./filter/dns-lists/dns-lists.ts";
@@ -85,6 +86,9 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** How long a client may wait at MAIL for what the DNS says about its domain. */
+const NULL_MX_MS = 3000;
+
 const modeOf: Partial<Readonly<Record<Protocol, SmtpMode>>> = {
   smtp: "mx",
   submission: "submission",
@@ -153,6 +157,10 @@ export async function openServing(
     forwardSender: (at, reversePath) =>
       at.settings.srs.enabled ? srs(at).forward(reversePath) : reversePath,
     senderRefusal,
+    takesNoMail: async (domain) => {
+      const signal = AbortSignal.timeout(NULL_MX_MS);
+      return (await mxHosts(foundation.resolver, domain, { signal })).status === "null-mx";
+    },
     trusts: trustedClients(settings),
     store,
     queue,

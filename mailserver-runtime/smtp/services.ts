@@ -22,6 +22,8 @@ export interface SmtpServices {
   readonly routeRecipient: (snapshot: Snapshot, address: string) => readonly Route[];
   /** `routing/routing.ts`: what the access list says about a reverse-path. */
   readonly senderRefusal: (snapshot: Snapshot, sender: string) => Refusal | undefined;
+  /** Whether a domain says that it takes no mail (null MX, RFC 7505); false where the DNS does not say. Never rejects. */
+  readonly takesNoMail?: (domain: string) => Promise<boolean>;
   readonly store: Pick<MailStore, "deliver" | "usage">;
   readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   /** Looks at mail from outside; without it nothing is judged. */

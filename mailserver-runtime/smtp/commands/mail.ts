@@ -6,6 +6,7 @@ import { mailParameters } from "../parameters.ts";
 import { refusalReply, replies, reply } from "../reply.ts";
 import { ownsAddress } from "../sender-ownership.ts";
 import { messageSizeLimit } from "../submission-limits/submission-limits.ts";
+import { unanswerableSender } from "../unanswerable-sender.ts";
 
 export const mail: Command = {
   verb: "MAIL",
@@ -46,15 +47,18 @@ export const mail: Command = {
         return reply(553, "5.7.1", `<${from}>: Sender address rejected: not owned by user ${account}`);
       }
     }
-    session.transaction = {
-      id: session.nextTransactionId(),
-      from,
-      parameters,
-      sizeLimit,
-      snapshot,
-      recipients: [],
-      seen: new Set(),
-    };
-    return replies.senderOk;
+    return unanswerableSender(session, from).then((unanswerable) => {
+      if (unanswerable !== undefined) return unanswerable;
+      session.transaction = {
+        id: session.nextTransactionId(),
+        from,
+        parameters,
+        sizeLimit,
+        snapshot,
+        recipients: [],
+        seen: new Set(),
+      };
+      return replies.senderOk;
+    });
   },
 };
