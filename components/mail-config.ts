@@ -64,6 +64,7 @@ const relay = z.discriminatedUnion("type", [
     tls: z.enum(["implicit", "starttls", "opportunistic"]).optional(),
     lookupMx: z.boolean().optional(),
     username: z.string().optional(),
+    caFile: z.string().optional(),
     for: relayMatch.optional(),
   }),
   z.strictObject({ type: z.literal("direct"), name: z.string(), for: relayMatch }),

@@ -103,6 +103,8 @@ export interface SmarthostDeclaration {
   readonly lookupMx?: boolean;
   /** The login; its password stands in `relayPasswords`. */
   readonly username?: string;
+  /** A file on the mail host with the authorities (PEM) that its certificate is checked against; the usual ones when absent. */
+  readonly caFile?: string;
   /** All mail that no other rule speaks of when absent. */
   readonly for?: RelayMatch;
 }

@@ -16,6 +16,7 @@ export interface PlannedRelay {
         readonly tls: "implicit" | "starttls" | "opportunistic";
         readonly lookupMx: boolean;
         readonly username: string | undefined;
+        readonly caFile: string | undefined;
       }
     | undefined;
   readonly match: Required<RelayMatch>;
@@ -61,18 +62,26 @@ export function planRelays(
   return planned;
 }
 
-function smarthost({ host, port = SUBMISSION, tls, lookupMx = false, username }: SmarthostDeclaration) {
+function smarthost({
+  host,
+  port = SUBMISSION,
+  tls,
+  lookupMx = false,
+  username,
+  caFile,
+}: SmarthostDeclaration) {
   return {
     host: host.toLowerCase(),
     port,
     tls: tls ?? (port === SUBMISSIONS ? ("implicit" as const) : ("starttls" as const)),
     lookupMx,
     username,
+    caFile,
   };
 }
 
 function checkLogin(
-  { username, tls, name, host }: SmarthostDeclaration,
+  { username, tls, name, host, caFile }: SmarthostDeclaration,
   hasPassword: boolean,
   wrong: (part: string, what: string) => void,
 ): void {
@@ -83,6 +92,10 @@ function checkLogin(
       `has no password; set it: pulumi config set --secret --path 'mailkeep:relayPasswords["${name}"]'`,
     );
   if (username === undefined && hasPassword) wrong(".username", "is missing, though there is a password");
+  if (caFile !== undefined && !caFile.startsWith("/"))
+    wrong(".caFile", "is no absolute path of a file on the mail host");
+  if (caFile !== undefined && tls === "opportunistic")
+    wrong(".caFile", "is given, but opportunistic TLS checks no certificate");
   if (username !== undefined && tls === "opportunistic")
     wrong(".tls", "is opportunistic, but a login is sent over checked TLS only");
 }

@@ -16,6 +16,8 @@ export interface RelayArgs {
   readonly lookupMx?: pulumi.Input<boolean>;
   /** The login at the relay, sent over TLS only. */
   readonly username?: pulumi.Input<string>;
+  /** A file on the mail host with the authorities (PEM) that its certificate is checked against; the usual ones when absent. */
+  readonly caFile?: pulumi.Input<string>;
   /** Its password, kept as a secret. */
   readonly password?: pulumi.Input<string>;
   /** Recipient domains whose mail it takes. With no list at all it takes everything that no other rule speaks of. */
@@ -34,6 +36,7 @@ export class Relay extends pulumi.CustomResource {
   declare readonly tls: pulumi.Output<"implicit" | "starttls" | "opportunistic">;
   declare readonly lookupMx: pulumi.Output<boolean>;
   declare readonly username: pulumi.Output<string | undefined>;
+  declare readonly caFile: pulumi.Output<string | undefined>;
   declare readonly recipientDomains: pulumi.Output<string[]>;
   declare readonly senders: pulumi.Output<string[]>;
   declare readonly senderDomains: pulumi.Output<string[]>;
@@ -50,6 +53,7 @@ export class Relay extends pulumi.CustomResource {
         tls: undefined,
         lookupMx: undefined,
         username: undefined,
+        caFile: undefined,
         recipientDomains: undefined,
         senders: undefined,
         senderDomains: undefined,

@@ -30,14 +30,21 @@ function stackRelays({ values }: Pick<CompileInput, "values">): readonly StackRe
     .map(({ name, match, relay, owner }) => {
       const origin = { file: stackPath("relays", name), line: 1, owner: "stack", urn: owner } as const;
       if (relay === undefined) return { name, match, relay: undefined, origin };
-      const { host, port, tls, lookupMx, username, password } = relay;
+      const { host, port, tls, lookupMx, username, password, caFile } = relay;
       const credentials =
         username === undefined || password === undefined ? undefined : { username, password };
       return {
         name,
         match,
         origin,
-        relay: { host, port, tls, lookupMx, ...(credentials && { credentials }) },
+        relay: {
+          host,
+          port,
+          tls,
+          lookupMx,
+          ...(credentials && { credentials }),
+          ...(caFile !== undefined && { caFile }),
+        },
       };
     });
 }

@@ -112,6 +112,7 @@ export interface StackRelay {
         readonly tls: "implicit" | "starttls" | "opportunistic";
         readonly lookupMx: boolean;
         readonly credentials?: { readonly username: string; readonly password: string };
+        readonly caFile?: string;
       }
     | undefined;
   readonly origin: Origin;

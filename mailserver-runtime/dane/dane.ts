@@ -25,6 +25,8 @@ export interface DaneHost {
   readonly port: number;
   /** DNSSEC authenticates that the host is the destination's. */
   readonly secure: boolean;
+  /** The service's labels (RFC 6698 §3), `_587._tcp`, for a relay; where absent those of an MX host. */
+  readonly service?: string;
 }
 export type DaneAnswer =
   | { readonly kind: "none" }
@@ -52,7 +54,7 @@ export async function findDane(recipients: string, at: DaneHost, resolver: Resol
   const bases = await baseDomains(at, resolver);
   if ("failure" in bases) return unknown(bases.failure);
   for (const base of bases.names)
-    for (const service of servicesOf(at.port)) {
+    for (const service of at.service === undefined ? servicesOf(at.port) : [at.service]) {
       const name = `${service}.${base}`;
       const answer = await resolver.resolve(name, "TLSA");
       if (answer.status === "tempfail")

@@ -97,7 +97,7 @@ function variableRules(snapshot: Snapshot): RelayRule[] {
 
 function relayWithLogins(
   to: RelayHost & { readonly tls?: Relay["tls"] | undefined },
-  { relayLogins }: Snapshot,
+  { relayLogins, settings }: Snapshot,
   own?: Credentials,
 ): Pick<RelayRule, "relay" | "loginOf"> {
   const find = (key: string): Credentials | undefined => {
@@ -111,6 +111,7 @@ function relayWithLogins(
     port: to.port,
     tls: to.tls ?? (to.port === SUBMISSIONS ? "implicit" : "opportunistic"),
     ...(to.lookupMx && { lookupMx: true }),
+    ...(settings.relay.caFile !== undefined && { caFile: settings.relay.caFile }),
   };
   return {
     relay: login === undefined ? relay : withLogin(relay, login),

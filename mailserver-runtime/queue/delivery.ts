@@ -5,6 +5,7 @@
  * it waited for work is no failure: the message goes over a fresh one. Recipients that a server refuses as too many are
  * sent in the next transaction on the same connection.
  */
+import { readFile } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import type { Resolver } from "../dns/resolver.ts";
 import { RequireTlsNotOffered, requiredDemand, unmetRequirement } from "./client/require-tls.ts";
@@ -29,6 +30,7 @@ import type { Unreachable } from "./lane.ts";
 import type { Result } from "./message-state.ts";
 import type { Pace } from "./pace.ts";
 import type { Relay } from "./relay.ts";
+import { asksNothing, type RestingSessions } from "./resting-sessions.ts";
 import type { Sources } from "./source-addresses.ts";
 
 export interface DeliveryContext {
@@ -39,7 +41,11 @@ export interface DeliveryContext {
   readonly isOurself: IsOurself;
   /** What a destination's host must offer; asked for each new connection. */
   readonly tlsDemand: (domain: string, target: Target) => Promise<TlsDemand>;
+  /** What a relay's host has published; undefined: nothing. */
+  readonly relayDemand: (relay: string, target: Target) => Promise<TlsDemand | undefined>;
   readonly onTls?: (attempt: TlsAttempt) => void;
+  /** Sessions that other domains have left. */
+  readonly sessions: RestingSessions;
   readonly ca: ConnectionOptions["ca"];
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
@@ -99,7 +105,7 @@ export async function attempt(
   // What is said of recipients that no transaction has settled in the end.
   let rest: Result = temporaryResult("4.4.2", "the connection was lost too often");
   for (let sessions = 0; missing.size > 0; ) {
-    const reused = session?.usable === true;
+    let reused = session?.usable === true;
     if (session === undefined || !reused) {
       session?.close();
       session = undefined;
@@ -113,6 +119,7 @@ export async function attempt(
         break;
       }
       session = opened;
+      reused = opened.transactions > 0;
       sessions += 1;
     }
     const batch = [...missing].slice(0, session.extensions.recipientLimit);
@@ -219,6 +226,7 @@ async function openTo(
     const { relay } = destination;
     const session = await SmtpSession.open({
       ...common,
+      ...(relay.caFile !== undefined && { ca: await authoritiesOf(relay.host, relay.caFile) }),
       implicitTls: relay.tls === "implicit",
       credentials: relay.credentials,
     });
@@ -227,8 +235,13 @@ async function openTo(
   // What goes out as TLS-Required: No says nothing about the destination's policy, and TLS reports are sent that way.
   const onTls = destination.tls === "optional" ? undefined : context.onTls;
   const { domain } = destination;
+  const shared = destination.tls === undefined && asksNothing(demand);
+  const resting = shared ? context.sessions.take(target) : undefined;
+  if (resting !== undefined) return resting;
+  context.sessions.makeRoom(target);
   try {
     const session = await SmtpSession.open(common);
+    if (shared) context.sessions.share(session, target);
     onTls?.({ domain, target, demand, outcome: session.tls, failure: session.tls.failure });
     return kept(session, destination);
   } catch (error) {
@@ -238,6 +251,12 @@ async function openTo(
   }
 }
 
+/** The authorities that a relay's certificate is checked against, and no others. @throws {ClientError} */
+async function authoritiesOf(host: string, file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: Error) => {
+    throw new ClientError("tls", `the authorities of the relay ${host} cannot be read: ${error.message}`);
+  });
+}
 /** A session that keeps the messages' REQUIRETLS, where they have it. */
 function kept(session: SmtpSession, { tls }: RemoteDestination): SmtpSession {
   if (tls !== "required" || session.keepsTls) return session;
@@ -257,13 +276,17 @@ async function demandOf(
     return tls === "required" ? requiredDemand(demand, target.host) : demand;
   }
   const { relay } = destination;
+  // Whoever names the authority of a relay has said who vouches for it; else its DNS may (RFC 7672 §1.3.2).
+  const published = relay.caFile === undefined ? await context.relayDemand(relay.host, target) : undefined;
+  const isEnough = published?.policy.level === "judge" || published?.policy.level === "refuse";
+  if (published !== undefined && isEnough) return published;
   // A relay's name is the operator's word.
   const verified: TlsDemand = {
     ...opportunisticDemand,
     policy: { level: "verify", names: relayNames(relay, target) },
     hostAuthenticated: true,
   };
-  return relay.tls === "opportunistic" && tls !== "required" ? opportunisticDemand : verified;
+  return relay.tls === "opportunistic" && tls !== "required" ? (published ?? opportunisticDemand) : verified;
 }
 
 /**

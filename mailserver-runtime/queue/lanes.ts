@@ -41,6 +41,8 @@ export interface LanesOptions<Item> {
   readonly ceilings: (name: string) => Ceilings;
   /** Sends one item over a connection. Never rejects. */
   readonly send: (item: Item, lane: Lane<Item>, connection: Connection) => Promise<Turn>;
+  /** Takes a session for which its lane has no more mail. */
+  readonly rest: (session: SmtpSession) => void;
   /** Told of each connection's work, which ends when it resolves. */
   readonly track: (work: Promise<void>) => void;
 }
@@ -149,7 +151,7 @@ export class Lanes<Item> {
         break;
       }
     } finally {
-      connection.session?.close();
+      if (connection.session !== undefined) this.#options.rest(connection.session);
       connection.leave();
       lane.pace.connections -= 1;
       this.#connections -= 1;

@@ -37,6 +37,8 @@ export interface QueueOptions {
   readonly isOurself?: IsOurself;
   /** What TLS a host must offer; opportunistic where nothing is said. Never rejects. */
   readonly tlsDemand?: (domain: string, target: Target) => Promise<TlsDemand>;
+  /** What a relay's host has published about its certificate (DANE); undefined: nothing. Never rejects. */
+  readonly relayDemand?: (relay: string, target: Target) => Promise<TlsDemand | undefined>;
   /** Told how TLS went with each MX host that was connected to (RFC 8460). */
   readonly onTls?: (attempt: TlsAttempt) => void;
   /** Authorities that TLS trusts, PEM; Node's own where absent. */

@@ -21,6 +21,7 @@ import type { QueueOptions } from "./options.ts";
 import type { OutboundQueue, Prepared, QueueSubmission } from "./queue.ts";
 import { type QueueCounts, zeroCounts } from "./queue-counts.ts";
 import { Receivers } from "./receivers.ts";
+import { RestingSessions } from "./resting-sessions.ts";
 import { Rounds } from "./rounds.ts";
 import { type SendingOptions, sendOne } from "./sending.ts";
 import { SourceAddresses } from "./source-addresses.ts";
@@ -91,6 +92,7 @@ export class RunningQueue implements OutboundQueue {
       receivers,
       warmUp,
       sources: new SourceAddresses({ resolver: options.resolver, clock }),
+      sessions: new RestingSessions(),
       overflow: (entry, lane) => this.#overflow(entry, lane),
       destination: (state, recipient) => this.#destination(state, recipient),
       record: (...results) => this.#rounds.record(...results),
@@ -98,6 +100,7 @@ export class RunningQueue implements OutboundQueue {
     this.#lanes = new Lanes({
       clock,
       ceilings: (name) => receivers.ceilings(name),
+      rest: (session) => this.#sending.sessions.rest(session),
       track: (work) => this.#track(work),
       send: async (entry, lane, connection) => {
         try {
@@ -198,6 +201,7 @@ export class RunningQueue implements OutboundQueue {
       for (const end of this.#undecided) end();
     }, graceMs);
     while (this.#working.size > 0) await Promise.allSettled([...this.#working]);
+    this.#sending.sessions.close();
     clearTimeout(patience);
     await this.#warmUp.close();
     await this.#spool.close();

@@ -7,7 +7,7 @@ import type { Log } from "../net/log.ts";
 import type { Settings } from "../settings/schema.ts";
 import { explainTls } from "./explain-tls.ts";
 import type { QueueOptions } from "./options.ts";
-import { createTlsDemand } from "./tls-demand.ts";
+import { createRelayDemand, createTlsDemand } from "./tls-demand.ts";
 
 export interface PublishedTlsOptions {
   /** The state directory. */
@@ -16,7 +16,7 @@ export interface PublishedTlsOptions {
   readonly settings: () => Settings;
   readonly log: Log;
 }
-export interface PublishedTls extends Required<Pick<QueueOptions, "tlsDemand">> {
+export interface PublishedTls extends Required<Pick<QueueOptions, "tlsDemand" | "relayDemand">> {
   /** What TLS trusts; undefined: Node's own authorities. */
   readonly ca: ConnectionOptions["ca"];
   /** What the hosts of a domain must offer, in words, a line each. */
@@ -37,6 +37,7 @@ export async function openPublishedTls(options: PublishedTlsOptions): Promise<Pu
   return {
     ca,
     tlsDemand,
+    relayDemand: createRelayDemand({ resolver, dane: () => settings().delivery.tls.dane }),
     explainTls: (domain) => explainTls(domain, { resolver, port: settings().delivery.port, tlsDemand }),
     close: () => mtaSts.close(),
   };

@@ -182,3 +182,42 @@ test("a relay that refuses the login keeps the mail in the queue, and the passwo
   assert.match(shown?.transcript[0] ?? "", /temporary .*login of ann was answered 535/);
   assert.doesNotMatch(JSON.stringify(shown), /wrong-secret/);
 });
+
+test("a relay's certificate is checked against its own authorities where they are declared, and those alone", {
+  skip,
+}, async (t) => {
+  const relay = await startRelay(t);
+  const directory = mkdtempSync(join(tmpdir(), "mailkeep-authorities-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const own = join(directory, "own.pem");
+  const other = join(directory, "other.pem");
+  writeFileSync(own, relay.certificate);
+  writeFileSync(other, testCertificate("other.test").cert);
+  const to = { host: "relay.test", port: relay.implicit, tls: "implicit" } as const;
+  const credentials = { username: "ann", password: "ann-secret" };
+  const files: Readonly<Record<string, string>> = {
+    "own@far.test": own,
+    "other@far.test": other,
+    "absent@far.test": join(directory, "absent.pem"),
+  };
+  const { queue } = await testQueue(t, 9, {
+    resolver: zoneResolver({ "A relay.test": ["127.0.0.1"] }),
+    // What everybody else is trusted by says nothing about this relay.
+    ca: [relay.certificate],
+    timeouts: undefined,
+    relayFor: (_from, recipient) => ({ ...to, credentials, caFile: files[recipient]! }),
+  });
+  const ids = new Map<string, string>();
+  for (const address of Object.keys(files)) ids.set(address, (await queue.enqueue(submission(address))).id);
+  const transcript = async (address: string) => {
+    const show = () => queue.operator.show(ids.get(address)!);
+    await until(async () => ((await show())?.transcript.length ?? 0) > 0, address);
+    return (await show())?.transcript.join("\n") ?? "";
+  };
+  await until(async () => (await queue.operator.show(ids.get("own@far.test")!)) === undefined, "delivery");
+  assert.match(await transcript("other@far.test"), /4\.7\.5.*certificate of relay\.test does not do/);
+  assert.match(
+    await transcript("absent@far.test"),
+    /authorities of the relay relay\.test cannot be read: ENOENT/,
+  );
+});

@@ -19,6 +19,8 @@ export interface Relay {
   /** The host's MX records are asked for first, as Postfix does where no brackets stand around the host. */
   readonly lookupMx?: boolean;
   readonly credentials?: Credentials;
+  /** File with certificates (PEM) of the authorities that its certificate is checked against, instead of the usual ones. */
+  readonly caFile?: string;
 }
 export interface RelayMatch {
   readonly recipientDomain?: string;
@@ -88,5 +90,5 @@ export function relayKey(relay: Relay): string {
     credentials === undefined
       ? ""
       : `${credentials.username}#${createHash("sha256").update(credentials.password).digest("hex").slice(0, 12)}`;
-  return `relay ${login}@[${relay.host}]:${relay.port} ${relay.tls}${relay.lookupMx === true ? " mx" : ""}`;
+  return `relay ${login}@[${relay.host}]:${relay.port} ${relay.tls}${relay.lookupMx === true ? " mx" : ""} ${relay.caFile ?? ""}`;
 }

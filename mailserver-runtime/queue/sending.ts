@@ -18,6 +18,7 @@ import { type MessageState, type RecipientState, type Result, wantsSmtpUtf8 } fr
 import type { QueueOptions } from "./options.ts";
 import { Passage, type PassageOptions } from "./passage.ts";
 import type { QueueCounts } from "./queue-counts.ts";
+import type { RestingSessions } from "./resting-sessions.ts";
 import type { SourceAddresses } from "./source-addresses.ts";
 import type { Spool } from "./spool.ts";
 
@@ -32,6 +33,7 @@ export interface SendingOptions extends PassageOptions {
   /** Ends what is under way. */
   readonly stop: AbortSignal;
   readonly sources: SourceAddresses;
+  readonly sessions: RestingSessions;
   readonly destination: (state: MessageState, recipient: RecipientState) => Destination;
   /** Writes results down, before it returns. */
   readonly record: (entry: Entry, recipients: readonly RecipientState[], results: readonly Result[]) => void;
@@ -174,11 +176,11 @@ function outgoing(
 }
 
 async function context(
-  { queue, stop, sources }: SendingOptions,
+  { queue, stop, sources, sessions }: SendingOptions,
   id: string,
   passage: Passage,
 ): Promise<Omit<DeliveryContext, "onResults">> {
-  const { resolver, isOurself, tlsDemand, onTls, ca, timeouts } = queue;
+  const { resolver, isOurself, tlsDemand, relayDemand, onTls, ca, timeouts } = queue;
   const { hostname, delivery } = queue.settings();
   return {
     resolver,
@@ -187,6 +189,8 @@ async function context(
     sources: await sources.choose(hostname, delivery),
     isOurself: isOurself ?? (() => false),
     tlsDemand: tlsDemand ?? (async () => opportunisticDemand),
+    relayDemand: relayDemand ?? (async () => undefined),
+    sessions,
     onTls,
     ca,
     timeouts: timeouts ?? standardTimeouts,

@@ -34,27 +34,11 @@ export function createTlsDemand(
   const { resolver, clock = Date.now } = options;
   return async (domain, target) => {
     const found: DaneAnswer = options.dane() ? await findDane(domain, target, resolver) : { kind: "none" };
-    if (found.kind === "unknown")
-      return {
-        policy: { level: "refuse", failure: found.failure },
-        hostAuthenticated: false,
-        basis: { ...noBasis, type: "tlsa" },
-      };
-    if (found.kind === "records" && found.usable.length > 0) {
-      const { base, usable, names, strings } = found;
-      return {
-        policy: {
-          level: "judge",
-          serverName: base,
-          problem: (certificate) => daneProblem(usable, certificate, names, clock()),
-        },
-        hostAuthenticated: true,
-        basis: { ...noBasis, type: "tlsa", strings },
-      };
-    }
+    const demand = byRecords(found, clock());
+    if (demand !== undefined) return demand;
     const sts = await options.mtaSts()?.policyFor(domain);
-    const demand = byMtaSts(sts, target);
-    if (found.kind !== "records") return demand;
+    const published = byMtaSts(sts, target);
+    if (found.kind !== "records") return published;
     const unusable = {
       type: "tlsa-invalid",
       text: `no TLSA record of ${found.base} can be used: ${found.strings.join(", ")}`,
@@ -63,10 +47,52 @@ export function createTlsDemand(
       ...noBasis,
       type: "tlsa",
       strings: found.strings,
-      failures: [unusable, ...demand.basis.failures],
+      failures: [unusable, ...published.basis.failures],
     };
-    if (demand.policy.level !== "opportunistic") return demand;
-    return { ...demand, policy: { level: "encrypt" }, basis };
+    if (published.policy.level !== "opportunistic") return published;
+    return { ...published, policy: { level: "encrypt" }, basis };
+  };
+}
+
+/**
+ * The queue's `relayDemand`: a relay's own TLSA records, at the port that mail is handed to it. Its name is the operator's
+ * word, so that DANE needs no MX. Undefined where it has none; records of which none can be used ask for TLS alone.
+ */
+export function createRelayDemand({
+  resolver,
+  dane,
+  clock = Date.now,
+}: Pick<TlsDemandOptions, "resolver" | "dane" | "clock">): (
+  relay: string,
+  target: Target,
+) => Promise<TlsDemand | undefined> {
+  return async (relay, target) => {
+    if (!dane()) return undefined;
+    const found = await findDane(relay, { ...target, service: `_${target.port}._tcp` }, resolver);
+    const demand = byRecords(found, clock());
+    if (demand !== undefined || found.kind === "none") return demand;
+    return { ...opportunisticDemand, policy: { level: "encrypt" } };
+  };
+}
+
+/** What DANE alone decides; undefined where there are no records, or none that can be used. */
+function byRecords(found: DaneAnswer, now: number): TlsDemand | undefined {
+  if (found.kind === "unknown")
+    return {
+      policy: { level: "refuse", failure: found.failure },
+      hostAuthenticated: false,
+      basis: { ...noBasis, type: "tlsa" },
+    };
+  if (found.kind === "none" || found.usable.length === 0) return undefined;
+  const { base, usable, names, strings } = found;
+  return {
+    policy: {
+      level: "judge",
+      serverName: base,
+      problem: (certificate) => daneProblem(usable, certificate, names, now),
+    },
+    hostAuthenticated: true,
+    basis: { ...noBasis, type: "tlsa", strings },
   };
 }
 

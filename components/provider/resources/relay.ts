@@ -20,6 +20,10 @@ const inputs = z.object({
   lookupMx: z.boolean().default(false).meta({ description: "Ask for the host's MX records first." }),
   username: z.string().min(1).optional().meta({ description: "The login, sent over TLS only." }),
   password: z.string().min(1).optional().meta({ description: "Its password." }),
+  caFile: z.string().startsWith("/", "is no absolute path").optional().meta({
+    description:
+      "A file on the mail host with the authorities (PEM) that its certificate is checked against; the usual ones when absent.",
+  }),
   recipientDomains: z
     .array(domain)
     .default([])
@@ -53,9 +57,10 @@ export const relay = resourceType({
   },
   id: (declared) => declared.name,
   async put({ host: at, owner, limit }, declared) {
-    const { name, host, port, tls, lookupMx, username, password, ...match } = declared;
+    const { name, host, port, tls, lookupMx, username, password, caFile, ...match } = declared;
     const login = username !== undefined && password !== undefined ? { username, password } : {};
-    const relay = host === undefined ? undefined : { host, port, tls, lookupMx, ...login };
+    const relay =
+      host === undefined ? undefined : { host, port, tls, lookupMx, ...login, ...(caFile && { caFile }) };
     await at.perform("relay.put", { name, owner, match, ...(relay && { relay }) }, limit);
     return {};
   },

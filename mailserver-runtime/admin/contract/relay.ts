@@ -9,6 +9,8 @@ const relayHost = {
   tls: z.enum(["implicit", "starttls", "opportunistic"]),
   lookupMx: z.boolean(),
   username: z.string().min(1).max(512).optional(),
+  /** A file on the host: the authorities that its certificate is checked against, instead of the usual ones. */
+  caFile: z.string().startsWith("/").max(4096).optional(),
 };
 /** Whose mail a relay takes; all of it where every list is empty. */
 const relayMatch = z.strictObject({

@@ -33,6 +33,7 @@ export const stackKinds = {
         tls: z.enum(["implicit", "starttls", "opportunistic"]),
         lookupMx: z.boolean(),
         username: z.string().optional(),
+        caFile: z.string().optional(),
         /** Plain, since the relay wants to see it; the file is its owner's alone. */
         password: z.string().optional(),
       })

@@ -19,6 +19,10 @@ export const relaySettings = z
       description:
         "TLS of `relay.host` and `relay.defaultHost`; default: `implicit` at port 465, `starttls` (required, certificate checked) with a login, else `opportunistic`.",
     }),
+    caFile: z.string().startsWith("/", { error: "is no absolute path" }).optional().meta({
+      description:
+        "File with certificates (PEM) of the authorities that the relays of these variables and of postfix-relaymap.cf are trusted by, instead of the usual ones.",
+    }),
     defaultHost: z.string().optional().meta({
       description:
         "Relay of all mail that no other rule speaks of: `[host]:port`, or `host:port` whose MX is asked for first.",
