@@ -16,7 +16,7 @@ export interface PlannedRelay {
         readonly tls: "implicit" | "starttls" | "opportunistic";
         readonly lookupMx: boolean;
         readonly username: string | undefined;
-        readonly caFile: string | undefined;
+        readonly caFile?: string;
       }
     | undefined;
   readonly match: Required<RelayMatch>;
@@ -76,7 +76,7 @@ function smarthost({
     tls: tls ?? (port === SUBMISSIONS ? ("implicit" as const) : ("starttls" as const)),
     lookupMx,
     username,
-    caFile,
+    ...(caFile !== undefined && { caFile }),
   };
 }
 
