@@ -1,9 +1,10 @@
 /**
  * The server's process.
  *
- *     main.ts [--root DIR] [--log-to-stdout]
+ *     main.ts [--root DIR] [--log-to-stdout] [--probe]
  *
- * Without --root the directories are docker-mailserver's volumes. SIGTERM and SIGINT stop it cleanly within
+ * Without --root the directories are docker-mailserver's volumes. With --probe it proves to itself every five minutes
+ * that it works, for `health`. SIGTERM and SIGINT stop it cleanly within
  * ten seconds, SIGHUP reads all files again. It exits 0 after a stop, 1 when it could not start or had to end:
  * an error nobody foresaw ends the process, since what got a 250 is on disk and a fresh one is sure.
  */
@@ -17,7 +18,11 @@ import { directoriesBelow, dockerMailserverDirectories } from "./settings/direct
 const GRACE_MS = 8_000;
 
 const { values } = parseArgs({
-  options: { root: { type: "string" }, "log-to-stdout": { type: "boolean", default: false } },
+  options: {
+    root: { type: "string" },
+    "log-to-stdout": { type: "boolean", default: false },
+    probe: { type: "boolean", default: false },
+  },
 });
 const directories = values.root ? directoriesBelow(resolve(values.root)) : dockerMailserverDirectories;
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -55,6 +60,7 @@ try {
     env: process.env,
     version,
     logToStdout: values["log-to-stdout"],
+    probes: values.probe,
     onLeaseLost: (reason) => end(new Error(reason)),
     onStopRequested: (graceMs) => void setImmediate(() => void stop(graceMs)),
   });

@@ -27,6 +27,10 @@ export interface ServerOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Addresses of this host that clients connect to; an MX listener at least. */
   readonly protocols?: readonly Protocol[];
+  /** Called before the server starts. */
+  readonly prepare?: (directories: Directories) => Promise<void>;
+  /** Whether the server probes itself. */
+  readonly probes?: boolean;
 }
 export interface RunningServer {
   readonly directories: Directories;
@@ -68,11 +72,13 @@ export async function runningServer(t: TestContext, options: ServerOptions): Pro
     { names: ["mail.green.test"], issuer: { type: "local-ca" }, owner },
     { directories, version },
   );
+  await options.prepare?.(directories);
   const running = await startServer({
     directories,
     env: {},
     version,
     logToStdout: false,
+    ...(options.probes === undefined ? {} : { probes: options.probes }),
     onStopRequested: () => {},
   });
   t.after(async () => {

@@ -24,6 +24,9 @@ import { startNameServer } from "./dns/server.ts";
 import { explainMessage } from "./filter/explained-message.ts";
 import { openFoundation } from "./foundation.ts";
 import { openGreylist } from "./greylist/greylist.ts";
+import { watchHealth } from "./health/health.ts";
+import { probe } from "./health/loopback-probe.ts";
+import { withProbeLogin } from "./health/probe-account.ts";
 import { createWebServer } from "./http/serve.ts";
 import { isWeb, webFacts } from "./http/server-facts.ts";
 import { createTeacher } from "./learning/teacher.ts";
@@ -41,7 +44,7 @@ import { openSentReports } from "./reports/sent-reports.ts";
 import { routesToAccount } from "./routing/routing.ts";
 import { openServing, type SharedDuties } from "./serving.ts";
 import type { Directories } from "./settings/directories.ts";
-import type { Settings } from "./settings/schema.ts";
+import type { Protocol, Settings } from "./settings/schema.ts";
 import { openSubmissionLimiter } from "./smtp/submission-limits/limiter.ts";
 import { keepRetention } from "./store/maildir/retention-sweep.ts";
 import { sweepAccounts } from "./store/maildir/sweep-accounts.ts";
@@ -58,6 +61,8 @@ export interface ServerOptions {
   readonly version: string;
   /** Log lines go to standard output as well. */
   readonly logToStdout: boolean;
+  /** Whether it sends itself a message every five minutes to see that it works (`health/`). */
+  readonly probes?: boolean;
   /** Asked for by an administrator; `main.ts` ends the process then. */
   readonly onStopRequested: (graceMs: number) => void;
   /** Another server took the volume over: this process must end at once, and write nothing more. */
@@ -73,6 +78,8 @@ export interface RunningServer {
   stop(graceMs: number): Promise<void>;
 }
 
+/** For each connection of a probe. */
+const PROBE_TIMEOUT_MS = 8_000;
 /** How often quarantined messages are looked at for their expiry. */
 const QUARANTINE_SWEEP_MS = 600_000;
 
@@ -111,19 +118,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     closers.push(() => bans.close());
-    const authenticator = guardAuthenticator({
-      authenticator: createAuthenticator({
-        snapshot,
-        verifyPassword,
-        masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
-        tokens: createTokenVerifier({ settings: () => settings().oauth2, log }),
-        appPasswords: declaredAppPasswords(snapshot),
+    const isOwn = ownAddresses();
+    const { authenticator, secret: probeSecret } = withProbeLogin(
+      guardAuthenticator({
+        authenticator: createAuthenticator({
+          snapshot,
+          verifyPassword,
+          masterHash: (name) => snapshot().masters?.get(name)?.passwordHash,
+          tokens: createTokenVerifier({ settings: () => settings().oauth2, log }),
+          appPasswords: declaredAppPasswords(snapshot),
+          log,
+        }),
+        bans,
+        settings: () => settings().ban,
         log,
       }),
-      bans,
-      settings: () => settings().ban,
-      log,
-    });
+      isOwn,
+    );
     closers.push(() => authenticator.close());
     const limiter = await openSubmissionLimiter({ path: `${directories.state}/submission-limits`, log });
     closers.push(() => limiter.close());
@@ -151,7 +162,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const { routeRecipient } = foundation;
     const enter = createReentry({ snapshot, routeRecipient, store, queue: () => queue, log });
     const relays = declaredRelays(snapshot);
-    const isOwn = ownAddresses();
     const publishedTls = await openPublishedTls({ directory: directories.state, resolver, settings, log });
     closers.push(() => publishedTls.close());
     const reports = openSentReports({
@@ -263,6 +273,35 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => renewals.close());
 
+    const problems = () => [
+      ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
+      ...foundation.freeSpace.problems(),
+      ...renewals.problems(),
+      ...syncFailures.list().map(degradation),
+    ];
+    const watch =
+      options.probes === true
+        ? watchHealth({
+            probe: () =>
+              probe({
+                listeners: ports.list().map((port, index) => ({
+                  ...port,
+                  protocol: port.protocol as Protocol,
+                  behindProxy: (settings().listeners[index]?.proxyProtocol.length ?? 0) > 0,
+                })),
+                secret: probeSecret,
+                canLogIn: tls.status().some(({ names }) => names.length > 0),
+                timeoutMs: PROBE_TIMEOUT_MS,
+              }),
+            problems: () =>
+              [...snapshot().problems, ...problems()].map(
+                ({ file, line, reason }) => `${file}${line > 0 ? `:${line}` : ""}: ${reason}`,
+              ),
+            log,
+          })
+        : undefined;
+    closers.push(() => watch?.close());
+
     async function reloadFiles(): Promise<void> {
       await Promise.all([tls.reload(), nameServer?.reload(), bans.reload(), front.reload("files")]);
       void renewals.look();
@@ -297,12 +336,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
       startedAt,
       listeners: () => ports.list(),
-      problems: () => [
-        ...[...(nameServer?.problems() ?? []), ...bans.problems()].map((one) => ({ ...one })),
-        ...foundation.freeSpace.problems(),
-        ...renewals.problems(),
-        ...syncFailures.list().map(degradation),
-      ],
+      problems,
+      ...(watch && { health: watch.health }),
       bans,
       queue: queue.operator,
       quarantine: quarantineOperator({
@@ -340,6 +375,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         clearInterval(expiring);
         stopSweeping.abort();
         renewals.close();
+        watch?.close();
         await admin.close();
         await Promise.all([
           ports.close(graceMs),

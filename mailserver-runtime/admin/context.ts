@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Bans } from "../ban/bans.ts";
 import type { Configuration } from "../config/snapshot.ts";
 import type { Circumstances } from "../filter/explained-message.ts";
+import type { Health } from "../health/health.ts";
 import type { Teacher } from "../learning/teacher.ts";
 import type { MessageContent } from "../message/content.ts";
 import type { QuarantineOperator } from "../quarantine/operator.ts";
@@ -49,6 +50,8 @@ export interface LiveServer {
   explainMessage?(content: MessageContent, said: Circumstances): Promise<readonly string[]>;
   readonly learning?: { readonly teacher: Teacher; readonly store: Pick<MailStore, "account"> };
   readonly metrics: Pick<Metrics, "text">;
+  /** How it is; without it nothing probes it. */
+  health?(): Promise<Health>;
   /** The mail of an address is gone: nothing of it may be served from memory. */
   forgetMail?(address: string): Promise<void>;
   /** Looks at an account's mail as it is served. Throws StoreError. */

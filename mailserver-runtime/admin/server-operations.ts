@@ -1,6 +1,7 @@
 /** What one asks of the server as a whole; where none runs, the files answer as far as they can. */
 import { existsSync } from "node:fs";
 import type { Snapshot } from "../config/snapshot.ts";
+import { judge } from "../health/health.ts";
 import { relaysOf } from "../queue/declared-relays.ts";
 import { directDestinations, explain } from "../routing/explain.ts";
 import { loadSrsSecrets, type Srs } from "../routing/srs.ts";
@@ -9,7 +10,7 @@ import { type AdminContext, type LiveServer, OperationError, type Performers } f
 import { currentSnapshot } from "./current-snapshot.ts";
 import { machineId } from "./machine-id.ts";
 
-export const serverOperations: Performers<"status" | "reload" | "explain" | "stop"> = {
+export const serverOperations: Performers<"status" | "health" | "reload" | "explain" | "stop"> = {
   status: {
     effect: "reads",
     async perform(_request, context) {
@@ -25,6 +26,14 @@ export const serverOperations: Performers<"status" | "reload" | "explain" | "sto
         accounts: snapshot.accountCount,
         problems: [...snapshot.problems, ...(live?.problems?.() ?? [])],
       };
+    },
+  },
+  health: {
+    effect: "reads",
+    async perform(_request, context) {
+      const { state, at, steps, reasons } =
+        (await server(context, "ask").health?.()) ?? judge(undefined, [], await problemsOf(context));
+      return { state, at, steps: [...steps], reasons: [...reasons] };
     },
   },
   reload: {
@@ -54,6 +63,13 @@ export const serverOperations: Performers<"status" | "reload" | "explain" | "sto
     },
   },
 };
+
+async function problemsOf(context: AdminContext): Promise<string[]> {
+  const { problems } = await currentSnapshot(context);
+  return [...problems, ...(context.live?.problems?.() ?? [])].map(
+    ({ file, line, reason }) => `${file}${line > 0 ? `:${line}` : ""}: ${reason}`,
+  );
+}
 
 function server({ live, directories }: AdminContext, what: string): LiveServer {
   if (live !== undefined) return live;

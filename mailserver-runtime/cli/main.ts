@@ -12,6 +12,8 @@
  *     main.ts [--root DIR] learn spam|ham <file | folder | account:mailbox> ...
  *     main.ts [--root DIR] mailbox <stat | check | rebuild | undelete> <address> ...
  *     main.ts [--root DIR] metrics
+ *     main.ts [--root DIR] health
+ *     main.ts docs [topic]
  *     main.ts [--root DIR] setup <subcommand> ...
  *
  * Without --root the directories are docker-mailserver's volumes.
@@ -35,6 +37,8 @@ const commands: Readonly<Record<string, Command>> = {
   learn: async (context, args) => (await import("./learn.ts")).learnCommand(context, args),
   mailbox: async (context, args) => (await import("./mailbox.ts")).mailboxCommand(context, args),
   metrics: async (context) => (await import("./queue.ts")).metricsCommand(context),
+  health: async (context) => (await import("./health.ts")).healthCommand(context),
+  docs: async (context, args) => (await import("./docs.ts")).docsCommand(context, args),
   setup: async (context, args) => (await import("./setup/setup.ts")).setupCommand(context, args),
 };
 

@@ -8,6 +8,7 @@
  *
  * What is long (accounts, aliases) is gone through with turns for the event loop (pace.ts).
  */
+import { PROBE_ADDRESS, probeAccount } from "../health/probe-account.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
 import { InvalidAddress, mailAddress, mailDomain } from "./address.ts";
@@ -69,7 +70,10 @@ export async function compileSnapshot(input: CompileInput): Promise<Snapshot> {
     settings,
     domain: (name) => domains.get(name) ?? domains.get(canonical(mailDomain, name)),
     domains: () => domains.values(),
-    account: (address) => accounts.get(address) ?? accounts.get(canonical(mailAddress, address)),
+    account: (address) =>
+      accounts.get(address) ??
+      accounts.get(canonical(mailAddress, address)) ??
+      (address === PROBE_ADDRESS ? probeAccount : undefined),
     accounts: () => accounts.values(),
     accountCount: accounts.size,
     alias: (address) => aliases.get(address) ?? aliases.get(canonical(aliasName, address)),

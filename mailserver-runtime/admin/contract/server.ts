@@ -19,6 +19,24 @@ export const serverOperations = {
   },
   /** Reads all files again; answers when the new state is in force. */
   reload: { request: z.strictObject({}), answer: z.strictObject({ generation: z.int(), accounts: z.int() }) },
+  /** How it is (health/health.ts): `unhealthy` where its own probe failed, `degraded` where somebody should look. */
+  health: {
+    request: z.strictObject({}),
+    answer: z.strictObject({
+      state: z.enum(["healthy", "degraded", "unhealthy", "not-probed"]),
+      /** When it was probed, ISO 8601. */
+      at: z.string().optional(),
+      steps: z.array(
+        z.strictObject({
+          name: z.string(),
+          result: z.enum(["ok", "failed", "not-possible"]),
+          ms: z.number().optional(),
+          detail: z.string(),
+        }),
+      ),
+      reasons: z.array(z.string()),
+    }),
+  },
   /** The server's figures in Prometheus' text format. */
   metrics: { request: z.strictObject({}), answer: z.strictObject({ text: z.string() }) },
   /** Ends the server after the answer: no new connections, deliveries under way get `graceMs`. */

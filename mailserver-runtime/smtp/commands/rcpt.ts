@@ -1,4 +1,6 @@
 /** RCPT (RFC 5321 §4.1.1.3): the recipient is decided here, by routing and quota, not after the message came. */
+import type { Snapshot } from "../../config/snapshot.ts";
+import { PROBE_ADDRESS } from "../../health/probe-account.ts";
 import { formatAddress, needsSmtpUtf8 } from "../../message/address.ts";
 import type { Route } from "../../routing/route.ts";
 import type { Command } from "../command.ts";
@@ -36,7 +38,7 @@ export const rcpt: Command = {
     // LMTP answers the message once for each RCPT that was answered with 250, this one too (RFC 2033 §4.2).
     if (seen.has(address) && session.mode !== "lmtp") return replies.recipientOk;
     const routes: OpenRoute[] = [];
-    for (const route of session.services.routeRecipient(snapshot, address)) {
+    for (const route of routesFor(session, snapshot, address)) {
       if (route.kind === "refused")
         return refuse(session, transaction, address, refusalReply(route.refusal), route.refusal.text);
       // Who has not logged in reaches remote hosts only through an alias of ours, or as their backup (DESIGN D9).
@@ -63,6 +65,13 @@ export const rcpt: Command = {
     );
   },
 };
+
+/** The probe's mailbox is there for the probe alone; for everybody else its domain is one that is not ours. */
+function routesFor(session: Session, snapshot: Snapshot, address: string): readonly Route[] {
+  return address === PROBE_ADDRESS && session.account === PROBE_ADDRESS
+    ? [{ kind: "local", account: PROBE_ADDRESS, via: [] }]
+    : session.services.routeRecipient(snapshot, address);
+}
 
 const mayRelay = ({ account, mode, services, connection }: Session): boolean =>
   account !== undefined || (mode === "mx" && services.trusts?.(connection.remote.address) === true);
