@@ -6,7 +6,7 @@
  *
  * As root it gives the volumes to the mail user, runs `user-patches.sh` and then *becomes* the server or the command: the
  * process goes on as the mail user, with the few capabilities that are needed and no way to others. So nothing runs as root
- * once the server does, and there is no second process between Docker's signals and the server (docs/decisions/0023).
+ * once the server does, and there is no second process between Docker's signals and the server (docs/decisions/0024).
  * Started as another user (`--user`), it changes nothing and goes on as that user.
  *
  * What it imports is little on purpose: it runs before each `docker exec ... setup` too.

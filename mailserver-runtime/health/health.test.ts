@@ -42,7 +42,15 @@ test("the running server proves by its own ports that mail is taken, stored and 
   assert.equal(health.state, "healthy", JSON.stringify(health));
   assert.deepEqual(
     health.steps.map(({ name, result }) => `${name.replace(/ \d+$/, "")} ${result}`),
-    ["smtp ok", "submission ok", "submissions ok", "imap ok", "imaps ok", "submission ok", "store and IMAP ok"],
+    [
+      "smtp ok",
+      "submission ok",
+      "submissions ok",
+      "imap ok",
+      "imaps ok",
+      "submission ok",
+      "store and IMAP ok",
+    ],
   );
   assert.deepEqual(await server.mail("mailkeep.invalid/probe"), [], "the probe leaves nothing behind");
   assert.deepEqual(await server.mail("green.test/anna"), [], "nobody gets a copy");
