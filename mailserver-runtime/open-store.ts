@@ -1,5 +1,6 @@
 /** Opens a process's own store by the configuration in force: ceilings of domains, warnings of quotas, how long mail is kept. */
 import { domainCeiling } from "./config/account-quota.ts";
+import { groupsOf } from "./config/groups.ts";
 import type { Foundation } from "./foundation.ts";
 import { createQuotaWarnings } from "./quota-warnings.ts";
 import { type MaildirStore, openMaildirStore } from "./store/maildir/store.ts";
@@ -15,6 +16,7 @@ export async function openOwnStore({
     directories,
     log,
     domainCeiling: (domain) => domainCeiling(snapshot(), domain),
+    groupsOf: (account) => groupsOf(snapshot().settings, account),
     expiry: () => snapshot().settings.mailbox.expiry,
     undelete: () => snapshot().settings.mailbox.undelete,
     hasRoom: () => freeSpace.hasRoomFor(0),

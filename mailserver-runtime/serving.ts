@@ -6,7 +6,8 @@
  */
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Offend } from "./ban/offence.ts";
-import { accountQuota } from "./config/account-quota.ts";
+import { accountQuota, domainCeiling } from "./config/account-quota.ts";
+import { groupsOf } from "./config/groups.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
 import { mxHosts } from "./dns/mail-lookups.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
@@ -199,8 +200,11 @@ export async function openServing(
     spool,
     ...(settings().mailbox.quotas && {
       quota: (account: string) => ({ bytes: accountQuota(snapshot(), account) }),
+      domainQuota: (account: string) =>
+        domainCeiling(snapshot(), account.slice(account.lastIndexOf("@") + 1)),
     }),
     isActive: (account) => snapshot().account(account)?.enabled === true,
+    groupsOf: (account) => groupsOf(snapshot().settings, account),
     offend,
     onSorted: collector.sorted,
     hasRoomFor: foundation.freeSpace.hasRoomFor,

@@ -670,11 +670,20 @@ const ROWS: readonly Row[] = [
   },
   {
     rfc: "8474 §5",
-    says: "EMAILID is the same for a copy, THREADID is NIL",
-    client: ["a SELECT INBOX", "b COPY 1 INBOX", "c FETCH 1,5 (EMAILID THREADID)"],
+    says: "EMAILID and THREADID are the same for a copy, and THREADID for an answer and what it answers",
+    client: [
+      "a SELECT INBOX",
+      "b COPY 1 INBOX",
+      "c FETCH 1,4,5 (EMAILID THREADID)",
+      "d SEARCH THREADID Td85b53b64c6fbe132808ee7fd7820026",
+      "e SEARCH NOT THREADID T0",
+    ],
     expect: [
-      /^\* 1 FETCH \(EMAILID \(M[0-9a-f]{32}\) THREADID NIL\)/,
-      /^\* 5 FETCH \(EMAILID \(M[0-9a-f]{32}\) THREADID NIL\)/,
+      /^\* 1 FETCH \(EMAILID \(M[0-9a-f]{32}\) THREADID \(Td85b53b64c6fbe132808ee7fd7820026\)\)/,
+      /^\* 4 FETCH \(EMAILID \(M[0-9a-f]{32}\) THREADID \(Td85b53b64c6fbe132808ee7fd7820026\)\)/,
+      /^\* 5 FETCH \(EMAILID \(M[0-9a-f]{32}\) THREADID \(Td85b53b64c6fbe132808ee7fd7820026\)\)/,
+      "* SEARCH 1 4 5",
+      "* SEARCH 1 2 3 4 5",
     ],
   },
   // STORE, COPY, MOVE, EXPUNGE

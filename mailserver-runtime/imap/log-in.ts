@@ -11,6 +11,9 @@ import { capabilities } from "./capabilities.ts";
 import { type Completion, no, ok } from "./commands/command.ts";
 import type { Session } from "./session.ts";
 
+/** How often the process that has an account is looked for. */
+const ATTEMPTS = 6;
+
 /** What a refused login is told (RFC 5530); nothing says whether the account exists. */
 const REFUSALS: Record<Extract<LoginResult, { ok: false }>["reason"], Completion> = {
   credentials: no("Name or password is wrong.", "AUTHENTICATIONFAILED"),
@@ -46,18 +49,25 @@ export async function logIn(session: Session, result: LoginResult): Promise<Comp
     }
     return REFUSALS[result.reason];
   }
-  try {
-    const elsewhere = await dependencies.elsewhere?.(result.account, session.connection);
-    if (elsewhere === undefined) session.enter(await dependencies.store.account(result.account));
-    else
-      session.next = async () => {
-        await elsewhere();
-        session.state = "logout";
-      };
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    session.log.error({ event: "account-unavailable", account: result.account, err: error }, error.message);
-    return no("The mail of this account cannot be reached at the moment.", "UNAVAILABLE");
+  for (let attempt = 1; session.next === undefined && !session.account; attempt++) {
+    try {
+      const elsewhere = await dependencies.elsewhere?.(result.account, session.connection);
+      if (elsewhere === undefined) session.enter(await dependencies.store.account(result.account));
+      else
+        session.next = async () => {
+          await elsewhere();
+          session.state = "logout";
+        };
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      // Where several processes serve, the account may have changed hands between the two questions.
+      if (dependencies.elsewhere && error.code === "unavailable" && attempt < ATTEMPTS) {
+        await sleep(attempt * 20);
+        continue;
+      }
+      session.log.error({ event: "account-unavailable", account: result.account, err: error }, error.message);
+      return no("The mail of this account cannot be reached at the moment.", "UNAVAILABLE");
+    }
   }
   session.state = "authenticated";
   return ok("Logged in.", `CAPABILITY ${capabilities(session)}`);

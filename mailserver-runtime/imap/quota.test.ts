@@ -137,3 +137,29 @@ describe("QUOTA", () => {
   testRows(UNLIMITED, { store: fixture, dependencies: { quota: () => ({ bytes: 0 }) } });
   testRows(WITHOUT, { store: fixture });
 });
+
+describe("a domain's ceiling is a quota root of its own (RFC 9208 §3.2)", () => {
+  const shared = () => {
+    const store = fixture();
+    store.domainBytes = 10_000;
+    return store;
+  };
+  testRows(
+    [
+      {
+        rfc: "9208 §4.1.2",
+        says: "GETQUOTAROOT names both roots and tells both",
+        client: ["a GETQUOTAROOT INBOX", 'b GETQUOTA "Domain quota"'],
+        expect: [
+          '* QUOTAROOT INBOX "User quota" "Domain quota"',
+          '* QUOTA "User quota" (STORAGE 3 4)',
+          '* QUOTA "Domain quota" (STORAGE 10 20)',
+          /^a OK/,
+          '* QUOTA "Domain quota" (STORAGE 10 20)',
+          /^b OK/,
+        ],
+      },
+    ],
+    { store: shared, dependencies: { quota: () => ({ bytes: 4096 }), domainQuota: () => 20_480 } },
+  );
+});

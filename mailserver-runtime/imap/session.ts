@@ -42,8 +42,12 @@ export interface ImapDependencies {
   readonly spool?: SpoolOptions;
   /** What an account may hold, asked anew each time; without it nothing is limited and QUOTA is not told. */
   readonly quota?: (account: string) => QuotaLimits;
+  /** Bytes that the accounts of an account's domain may use together; 0 or absent is no ceiling. */
+  readonly domainQuota?: (account: string) => number;
   /** Whether an account still has a user; one that was removed shares nothing. Default: all do. */
   readonly isActive?: (account: string) => boolean;
+  /** Names of the groups an account belongs to, asked anew each time (RFC 4314 §2); default: none. */
+  readonly groupsOf?: (account: string) => readonly string[];
   /** `ban/bans.ts`: hears of clients that speak no IMAP. */
   readonly offend?: Offend;
   /** Hears where messages were moved or copied to, and how they were marked; returns at once (`learning/`). */
@@ -139,8 +143,9 @@ export class Session {
 
   /** The client has logged in; the account is released with the session. */
   enter(own: AccountStore): void {
-    const { store, isActive } = this.dependencies;
-    this.account = new UserMailboxes({ store, own, isActive });
+    const { store, isActive, groupsOf } = this.dependencies;
+    const groups = groupsOf && (() => groupsOf(own.address));
+    this.account = new UserMailboxes({ store, own, isActive, groups });
     this.state = "authenticated";
     this.failedLogins = 0;
     this.log = this.log.child({ account: own.address });

@@ -121,7 +121,10 @@ export interface AccountStore {
   acl(mailbox: string): Promise<Acl>;
   /** Changes one entry; one without rights goes. A new mailbox has its parent's list. */
   setAcl(mailbox: string, change: AclChange): Promise<void>;
-  /** The live mailbox; one object per mailbox while anybody holds it. Call `release()` when done. */
+  /**
+   * The live mailbox, with what others put there until now; one object per mailbox while anybody holds it. Call
+   * `release()` when done.
+   */
   open(name: string): Promise<Mailbox>;
   /** Told of every folder-level change and of STATUS changes of any mailbox of the account. */
   onChange(listener: (change: AccountChange) => void): () => void;
@@ -210,6 +213,8 @@ export interface Mailbox {
   view(): MailboxView;
   /** Called after every change, with the new view and what changed; UIDs ascending. */
   onChange(listener: (change: MailboxChange) => void): () => void;
+  /** Messages that are there and cannot be shown until the disk has room again for what showing them writes. */
+  readonly withheld?: number;
   /** Looks for mail that others put there (new/, mutt, rsync); resolves when the view shows it. */
   refresh(): Promise<void>;
   append(message: AppendMessage): Promise<{ uid: number }>;

@@ -231,12 +231,16 @@ test("a disk that proves full when a message is synced puts it off with 452, not
   // A message has its UID from whoever looks first, and that is written too.
   assert.match((await imap.ask("SELECT INBOX")).untagged.join(), /1 EXISTS/);
   assert.match((await imap.ask("CLOSE")).tagged, /^OK/);
+  assert.match(await deliver("waiting", 20, [anna]), /^250/);
   await whileFailing(server.pid, { calls: "fsync,fdatasync", error: "ENOSPC" }, async () => {
     await attempts(/^452 4\.3\.1/);
     assert.match((await imap.ask("APPEND Sent ()", letter)).tagged, /^NO \[UNAVAILABLE\]/);
-    assert.match((await imap.ask("SELECT INBOX")).tagged, /^OK/);
+    const selected = await imap.ask("SELECT INBOX");
+    assert.match(selected.tagged, /^OK/);
+    assert.match(selected.untagged.join("\n"), /^NO \[ALERT\] .*disk is full: 1 more/m, "what waits is told");
     assert.match((await imap.ask("UID FETCH 1 (BODY.PEEK[])")).untagged.join(), /end before/);
   });
+  assert.match((await imap.ask("NOOP")).untagged.join("\n"), /2 EXISTS/, "and shown when there is room");
   await attempts(/^250/);
   assert.ok(await drained(host.directories, 30_000));
   assert.deepEqual([...(await known.compare(server, "every byte")), ...known.ledger.remoteProblems()], []);

@@ -6,6 +6,7 @@ import { type Row, testRows } from "../test/conversation.ts";
 import { MemoryStore } from "../test/memory-store.ts";
 import { message } from "../test/messages.ts";
 import { PASSWORD, startTestServer, USER } from "../test/server.ts";
+import { effectiveRights, type Person } from "./rights.ts";
 
 const BEN = "ben@example.org";
 const BEN_LOGIN = `login LOGIN ${BEN} "${PASSWORD}"`;
@@ -378,5 +379,41 @@ describe("access control lists", () => {
     await ben.command(`a NOTIFY SET (SUBTREE shared (MailboxName))`);
     await anna.command(`a SETACL Secret ${BEN} lr`);
     await ben.until(new RegExp(`^\\* LIST .*shared/${USER}/Secret\\r\\n`, "m"));
+  });
+});
+
+describe("groups in access control lists (RFC 4314 §2)", () => {
+  const person = { user: BEN, groups: ["sales", "staff"], isOwner: false };
+  const rights = (entries: Record<string, string>, who: Partial<Person> = {}) =>
+    effectiveRights(new Map(Object.entries(entries)), { ...person, ...who });
+
+  it("a group gives more than everybody has and less than its member's own entry; several give what any gives", () => {
+    assert.equal(rights({ anyone: "l", $sales: "lr" }), "lr");
+    assert.equal(rights({ $sales: "lr", $staff: "li", $others: "a" }), "lri");
+    assert.equal(rights({ $sales: "lrswi", [BEN]: "l" }), "l");
+    assert.equal(rights({ [BEN]: "lrsw", "!$staff": "l" }), "l", "a group that overrides");
+    assert.equal(rights({ $sales: "lrw", "-$staff": "w" }), "lr");
+    assert.equal(rights({ $sales: "lr" }, { groups: [] }), "");
+  });
+
+  it("an owner loses nothing by what a group has", () => {
+    assert.equal(rights({ $sales: "l" }, { isOwner: true }), "lrswipkxtea");
+  });
+
+  it("members find and use what is shared with their group, and no longer when they leave it", async (t) => {
+    const store = fixture();
+    let groups: readonly string[] = ["sales"];
+    await store.get(USER).setAcl("Work", { identifier: "$sales", mode: "replace", rights: "lr" });
+    const server = await startTestServer(store, { groupsOf: (account) => (account === BEN ? groups : []) });
+    t.after(() => server.close());
+    const ben = await Client.open(server.port);
+    t.after(() => ben.end());
+    await ben.logIn(BEN);
+    assert.match(await ben.command(`a MYRIGHTS ${BOX}`), /^\* MYRIGHTS \S+ lr\r/m);
+    assert.match(await ben.command(`b SELECT ${BOX}`), /^b OK \[READ-ONLY\]/m);
+    assert.match(await ben.command("c FETCH 1 (FLAGS)"), /^\* 1 FETCH/m);
+    groups = [];
+    assert.match(await ben.command(`d MYRIGHTS ${BOX}`), /^d NO \[NONEXISTENT\]/m);
+    assert.match(await ben.command(`e SELECT ${BOX}`), /^e NO \[NONEXISTENT\]/m);
   });
 });

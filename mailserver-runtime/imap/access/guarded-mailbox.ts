@@ -77,6 +77,9 @@ export class GuardedMailbox implements Mailbox {
       if (this.rights.includes("r")) listener(change);
     });
   }
+  get withheld(): number {
+    return this.#inner.withheld ?? 0;
+  }
   refresh(): Promise<void> {
     return this.#inner.refresh();
   }

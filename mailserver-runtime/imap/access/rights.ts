@@ -1,10 +1,10 @@
 /**
  * Rights of access control lists (RFC 4314 §2): single letters, and who of a list's identifiers somebody is.
  *
- * Of several entries that fit one person the most specific counts, as in Dovecot: user before owner before
- * authenticated before anyone; so a user's own empty entry takes away what `anyone` has. Rights of negative
- * identifiers that fit are taken off whatever else says (RFC 4314 §2). Groups are kept in the list and give
- * nothing, for accounts belong to none here.
+ * Of several entries that fit one person the most specific counts, as in Dovecot: a group that overrides (`!$name`) before
+ * the user before the owner before a group (`$name`) before authenticated before anyone; so a user's own empty entry takes
+ * away what `anyone` has. Who belongs to several groups has what any of them has. Rights of negative identifiers that fit are
+ * taken off whatever else says (RFC 4314 §2).
  */
 import type { Acl } from "../../store/mail-store.ts";
 
@@ -44,21 +44,39 @@ export function formatRights(rights: Rights): string {
   return rights + obsolete.map(([letter]) => letter).join("");
 }
 
-/** Identifiers from the least specific to the most. */
-function identifiersOf(user: string, isOwner: boolean): readonly string[] {
-  return ["anyone", "authenticated", ...(isOwner ? ["owner"] : []), user];
+/** Whose rights are asked for. */
+export interface Person {
+  readonly user: string;
+  /** Names of the groups the user belongs to. */
+  readonly groups: readonly string[];
+  /** Whether the mailbox is the user's own. */
+  readonly isOwner: boolean;
 }
 
-/** What `user` may do with a mailbox that has this list; without an entry for its owner the owner may everything. */
-export function effectiveRights(acl: Acl, user: string, isOwner: boolean): Rights {
+/** Identifiers from the least specific to the most; those of one rank give what any of them gives. */
+function ranksOf({ user, groups, isOwner }: Person): readonly (readonly string[])[] {
+  return [
+    ["anyone"],
+    ["authenticated"],
+    groups.map((name) => `$${name}`),
+    isOwner ? ["owner"] : [],
+    [user],
+    groups.map((name) => `!$${name}`),
+  ];
+}
+/** What is said of everybody; who owns a mailbox loses nothing by it, nor by what is said of a group. */
+const GENERAL_RANKS = 3;
+
+/** What somebody may do with a mailbox that has this list; without an entry for its owner the owner may everything. */
+export function effectiveRights(acl: Acl, person: Person): Rights {
+  const { isOwner } = person;
   let rights: Rights = isOwner ? ALL_RIGHTS : "";
   let refused = "";
-  for (const identifier of identifiersOf(user, isOwner)) {
-    // Who owns a mailbox loses nothing by what is said of everybody.
-    const general = identifier === "anyone" || identifier === "authenticated";
-    const given = acl.get(identifier);
-    if (given !== undefined && !(isOwner && general && !acl.has("owner"))) rights = given;
-    refused += acl.get(`-${identifier}`) ?? "";
+  for (const [rank, identifiers] of ranksOf(person).entries()) {
+    const given = identifiers.flatMap((identifier) => acl.get(identifier) ?? []);
+    const isOthers = isOwner && rank < GENERAL_RANKS && !acl.has("owner");
+    if (given.length > 0 && !isOthers) rights = given.join("");
+    refused += identifiers.map((identifier) => acl.get(`-${identifier}`) ?? "").join("");
   }
   const left = [...rights].filter((right) => !refused.includes(right)).join("");
   return inOrder(isOwner ? left + OWNER_RIGHTS : left);

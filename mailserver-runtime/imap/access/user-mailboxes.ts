@@ -40,21 +40,25 @@ export interface UserMailboxesOptions {
   readonly own: AccountStore;
   /** Whether an account still has a user; one that was removed shares nothing. Default: all do. */
   readonly isActive?: ((account: string) => boolean) | undefined;
+  /** Names of the groups the user belongs to now. Default: none. */
+  readonly groups?: (() => readonly string[]) | undefined;
 }
 
 export class UserMailboxes implements AccountStore {
   readonly #store: MailStore;
   readonly #own: AccountStore;
   readonly #isActive: (account: string) => boolean;
+  readonly #groups: () => readonly string[];
   readonly #others = new Map<string, Promise<AccountStore>>();
   readonly #listeners = new Set<(change: AccountChange) => void>();
   readonly #stops: (() => void)[] = [];
   #isReleased = false;
 
-  constructor({ store, own, isActive = () => true }: UserMailboxesOptions) {
+  constructor({ store, own, isActive = () => true, groups = () => [] }: UserMailboxesOptions) {
     this.#store = store;
     this.#own = own;
     this.#isActive = isActive;
+    this.#groups = groups;
     this.#stops.push(own.onChange((change) => this.#tell(change)));
   }
 
@@ -108,8 +112,11 @@ export class UserMailboxes implements AccountStore {
   }
 
   async #rights({ account, mailbox, isOwn }: Place): Promise<Rights> {
-    const acl = await account.acl(mailbox);
-    return acl.size === 0 && isOwn ? ALL_RIGHTS : effectiveRights(acl, this.address, isOwn);
+    return this.#rightsBy(await account.acl(mailbox), isOwn);
+  }
+  #rightsBy(acl: Acl, isOwner: boolean): Rights {
+    if (acl.size === 0 && isOwner) return ALL_RIGHTS;
+    return effectiveRights(acl, { user: this.address, groups: this.#groups(), isOwner });
   }
 
   /** The mailbox of that name with what the user may do there; as good as not there where that is nothing. */
@@ -297,8 +304,7 @@ export class UserMailboxes implements AccountStore {
     if (isOwn && rights === ALL_RIGHTS) return account.open(mailbox);
     let now = rights;
     const stop = account.onChange((change) => {
-      if (change.kind === "acl" && change.mailbox === mailbox)
-        now = effectiveRights(change.acl, this.address, isOwn);
+      if (change.kind === "acl" && change.mailbox === mailbox) now = this.#rightsBy(change.acl, isOwn);
     });
     try {
       const inner = await account.open(mailbox);

@@ -92,7 +92,8 @@ export const getacl = command({
     const acl = await session.mail.acl(name);
     const owner = await session.mail.ownerOf(name);
     const entries = [...acl];
-    if (!acl.has("owner") && !acl.has(owner)) entries.unshift([owner, effectiveRights(acl, owner, true)]);
+    if (!acl.has("owner") && !acl.has(owner))
+      entries.unshift([owner, effectiveRights(acl, { user: owner, groups: [], isOwner: true })]);
     const { out } = session;
     out.text("* ACL ");
     session.writeMailboxName(name);

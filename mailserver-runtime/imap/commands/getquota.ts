@@ -1,10 +1,10 @@
-import { QUOTA_ROOT, resources } from "../quota.ts";
+import { quotaRoots, type Resource } from "../quota.ts";
 import type { Session } from "../session.ts";
 import { command, loggedIn, no, ok } from "./command.ts";
 
-async function writeQuota(session: Session): Promise<void> {
-  const triplets = (await resources(session)).map(({ name, used, limit }) => `${name} ${used} ${limit}`);
-  session.out.text(`* QUOTA "${QUOTA_ROOT}" (${triplets.join(" ")})\r\n`);
+function writeQuota(session: Session, root: string, resources: readonly Resource[]): void {
+  const triplets = resources.map(({ name, used, limit }) => `${name} ${used} ${limit}`);
+  session.out.text(`* QUOTA "${root}" (${triplets.join(" ")})\r\n`);
 }
 
 /** GETQUOTA (RFC 9208 §4.1.1). */
@@ -18,8 +18,9 @@ export const getquota = command({
     return root;
   },
   async run(session, root) {
-    if (root !== QUOTA_ROOT) return no("There is no such quota root.", "NONEXISTENT");
-    await writeQuota(session);
+    const resources = (await quotaRoots(session)).get(root);
+    if (resources === undefined) return no("There is no such quota root.", "NONEXISTENT");
+    writeQuota(session, root, resources);
     return ok("That is the quota.");
   },
 });
@@ -37,10 +38,11 @@ export const getquotaroot = command({
   async run(session, name) {
     // Another user's mailbox counts for that user, whose quota is nobody else's business.
     const isOwn = !name.startsWith(session.mail.othersPrefix);
+    const roots = isOwn ? await quotaRoots(session) : new Map<string, readonly Resource[]>();
     session.out.text("* QUOTAROOT ");
     session.writeMailboxName(name);
-    session.out.text(isOwn ? ` "${QUOTA_ROOT}"\r\n` : "\r\n");
-    if (isOwn) await writeQuota(session);
+    session.out.text(`${[...roots.keys()].map((root) => ` "${root}"`).join("")}\r\n`);
+    for (const [root, resources] of roots) writeQuota(session, root, resources);
     return ok("That is its quota.");
   },
 });

@@ -62,10 +62,14 @@ function parseRemembered(cursor: Cursor): Remembered {
   return { uidValidity, modSeq, knownUids };
 }
 
+/** Found before, by the column of flags, which a change replaces. */
+const firstUnseenOf = new WeakMap<Uint32Array, number>();
+
 /** Its position, or the view's count where all are seen. */
 function firstUnseen({ flags, count }: MailboxView): number {
-  let position = 0;
+  let position = firstUnseenOf.get(flags) ?? 0;
   while (position < count && flags[position]! & Flag.Seen) position += 1;
+  firstUnseenOf.set(flags, position);
   return position;
 }
 
@@ -84,7 +88,6 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
   const readOnly = examined || !WRITING.some((right) => rightsOn(mailbox).includes(right));
   let selected: Selected;
   try {
-    await mailbox.refresh();
     selected = new Selected(mailbox, readOnly);
   } catch (error) {
     mailbox.release();
@@ -114,6 +117,11 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
     session.writeMailboxName(args.name);
     out.text("\r\n");
   }
+  const { withheld = 0 } = mailbox;
+  if (withheld > 0)
+    out.text(
+      `* NO [ALERT] The server's disk is full: ${withheld} more messages are here, shown when there is room.\r\n`,
+    );
   if (args.remembered?.uidValidity === mailbox.uidValidity) await resynchronize(session, args.remembered);
   return ok(examined ? "Examined." : "Selected.", readOnly ? "READ-ONLY" : "READ-WRITE");
 }

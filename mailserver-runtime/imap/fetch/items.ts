@@ -4,8 +4,6 @@
  * An item is compiled once for a command and runs for every message; those that need only the index write
  * straight from the view's columns.
  */
-import { createHash } from "node:crypto";
-import type { MessageContent } from "../../message/content.ts";
 import { formatDateTime } from "../grammar/dates.ts";
 import type { FetchItem, SimpleItem } from "../grammar/fetch-items.ts";
 import type { Output } from "../output.ts";
@@ -13,6 +11,7 @@ import { writeBodyStructure } from "../response/body-structure.ts";
 import { writeEnvelope } from "../response/envelope.ts";
 import { type BinaryPart, findBinary, writeBinary } from "./binary.ts";
 import { type FetchMessage, Need } from "./fetch-message.ts";
+import { emailId, threadIdByEmailId, threadIdByHeader } from "./object-ids.ts";
 import { preview } from "./preview.ts";
 import { findSection, type SectionBytes, sectionNeeds, topSection, writeSection } from "./section.ts";
 
@@ -82,8 +81,12 @@ const SIMPLE: Record<SimpleItem, ItemWriter> = {
     (message) => emailId(message.content!),
     (out, id) => out.text(`(${id})`),
   ),
-  // RFC 8474 §5.2: a server that keeps no threads says NIL.
-  THREADID: index((out) => out.text("THREADID NIL")),
+  THREADID: prepared(
+    Need.UsualFields,
+    "THREADID",
+    (message) => threadId(message),
+    (out, id) => out.text(`(${id})`),
+  ),
   SAVEDATE: {
     needs: Need.SaveDate,
     write(out, { savedAt }) {
@@ -121,14 +124,16 @@ function prepared<Value>(
   return item;
 }
 
-/**
- * EMAILID (RFC 8474 §5.1) is a hash of the message's bytes: the same wherever it is copied, without a table
- * that could be lost.
- */
-export async function emailId(content: MessageContent): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of content.chunks()) hash.update(chunk);
-  return `M${hash.digest("hex").slice(0, 32)}`;
+/** Only of a message that names none the whole is read. */
+async function threadId({ header, box, uid }: FetchMessage): Promise<string> {
+  const found = threadIdByHeader(header);
+  if (found !== undefined) return found;
+  const content = await box.mailbox.read(uid);
+  try {
+    return threadIdByEmailId(await emailId(content));
+  } finally {
+    await content.dispose();
+  }
 }
 
 /** The writer of an item. */

@@ -11,7 +11,7 @@ import { FieldCursor } from "../../message/mime/fields.ts";
 import { readStructure } from "../../message/mime/structure.ts";
 import { isUsualField } from "../../message/mime/usual-fields.ts";
 import { Flag, KEYWORD_SHIFT, StoreError } from "../../store/mail-store.ts";
-import { emailId } from "../fetch/items.ts";
+import { emailId, threadIdByEmailId, threadIdByHeader } from "../fetch/object-ids.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { DAY, parseMailDate } from "../grammar/dates.ts";
 import type { Comparison, SearchNode } from "../grammar/search-program.ts";
@@ -106,8 +106,8 @@ async function loadAndTest(
       for (const node of bodyNodes) {
         message.body.set(
           node,
-          node.key === "emailid"
-            ? (await emailId(content)) === node.id
+          node.key === "emailid" || node.key === "threadid"
+            ? isId(node, await emailId(content))
             : (node.key === "body" || node.key === "text") &&
                 (await bodyContains({ content, scope: node.key, pause }, structure, fold(node.text))),
         );
@@ -135,6 +135,7 @@ function cost(node: SearchNode): number {
     case "header":
     case "sent-date":
     case "saved-date":
+    case "threadid":
       return 1;
     case "body":
     case "text":
@@ -178,7 +179,6 @@ function compile(place: Place, node: SearchNode, bodyNodes: SearchNode[], needs:
     case "all":
       return () => 1;
     case "none":
-    case "threadid":
       return () => 0;
     case "and":
     case "or": {
@@ -240,6 +240,15 @@ function compile(place: Place, node: SearchNode, bodyNodes: SearchNode[], needs:
       needs.header = true;
       needs.unusual ||= !isUsualField(node.name);
       return unlessRuledOut(place, node, headerTest(node.name, node.text));
+    case "threadid":
+      needs.header = true;
+      bodyNodes.push(node);
+      return ({ header, body }) => {
+        const byHeader = header && threadIdByHeader(header);
+        if (byHeader !== undefined) return answer(byHeader === node.id);
+        const result = body?.get(node);
+        return result === undefined ? UNKNOWN : answer(result);
+      };
     case "body":
     case "text":
     case "emailid":
@@ -249,6 +258,11 @@ function compile(place: Place, node: SearchNode, bodyNodes: SearchNode[], needs:
         return result === undefined ? UNKNOWN : answer(result);
       });
   }
+}
+
+/** Ids compare as they are written (RFC 8474 §6). */
+function isId(node: Extract<SearchNode, { key: "emailid" | "threadid" }>, found: string): boolean {
+  return node.id === (node.key === "emailid" ? found : threadIdByEmailId(found));
 }
 
 function unlessRuledOut({ ruledOut }: Place, node: SearchNode, test: Test): Test {

@@ -20,6 +20,7 @@ import {
   type MailStore,
   positionOf,
   StoreError,
+  type StoreUsage,
 } from "../../store/mail-store.ts";
 import type { Growth, Reservation } from "../../store/quota.ts";
 
@@ -448,13 +449,20 @@ export class MemoryStore implements MailStore {
     const names = [address, "anyone", "authenticated"];
     return [...this.#accounts.values()]
       .filter((account) => account.address !== address)
-      .filter(({ lists }) => [...lists.values()].some((acl) => names.some((name) => acl.has(name))))
+      .filter(({ lists }) =>
+        [...lists.values()].some(
+          (acl) => names.some((name) => acl.has(name)) || [...acl.keys()].some((name) => /^!?\$/.test(name)),
+        ),
+      )
       .map((account) => account.address)
       .sort();
   }
 
-  async usage(address: string): Promise<{ bytes: number; messages: number }> {
-    return this.get(address).usage;
+  /** What a test says of all accounts of the domain. */
+  domainBytes: number | undefined;
+  async usage(address: string): Promise<StoreUsage> {
+    const { usage } = this.get(address);
+    return this.domainBytes === undefined ? usage : { ...usage, domainBytes: this.domainBytes };
   }
 
   async reserve({ account, bytes, messages, limits }: Growth): Promise<Reservation> {

@@ -28,6 +28,13 @@ export const mailboxSettings = z
     domainSizeLimits: z.record(z.string(), z.int().min(1)).default({}).meta({
       description: "Bytes that the accounts of a domain may use together, by domain.",
     }),
+    groups: z
+      .record(z.string().regex(/^[^\s"\\]{1,100}$/), z.array(z.string().toLowerCase()))
+      .default({})
+      .meta({
+        description:
+          'Groups that access control lists of shared folders may name: addresses by name, `{"sales": ["anna@example.org"]}` for `SETACL Orders $sales lr`.',
+      }),
     expiry: z.array(expiryRule).default([]).meta({
       description:
         "When messages of a mailbox expire: a list of `{mailbox, days, for}`, in which `mailbox` is a name, one that ends with `/*` for all below it, or a use like `\\Trash`; `days` count from when a message came into the mailbox, and `for` is an address or a domain. docker-mailserver has Dovecot's `autoexpunge` for it.",

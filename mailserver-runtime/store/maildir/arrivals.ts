@@ -86,11 +86,17 @@ export async function admit(state: MailboxState, arrivals: readonly Arrival[]): 
  * read, and expunged.
  */
 export async function admitFound(state: MailboxState, arrivals: readonly Arrival[]): Promise<void> {
+  state.withheld = 0;
   if (arrivals.length === 0) return;
   try {
     await admit(state, arrivals);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "no-space") throw error;
+    state.withheld = arrivals.length;
+    state.home.log.warn(
+      { event: "messages-withheld", mailbox: state.name, messages: arrivals.length },
+      "messages are not shown until the disk has room for their UIDs",
+    );
   }
 }
 

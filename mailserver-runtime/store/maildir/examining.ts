@@ -14,7 +14,7 @@ import { readUidList } from "./uid-list.ts";
 /** Where the index of a mailbox that is not in memory stands. */
 export async function indexCondition(directory: string, indexPath: string): Promise<IndexCondition> {
   const index = await readIndex(indexPath);
-  if (index === undefined) return existsSync(indexPath) ? "damaged" : "absent";
+  if (index?.names() === undefined) return existsSync(indexPath) ? "damaged" : "absent";
   const { list, keywords, cur, new: inNew } = await stampsOf(directory);
   const made = index.stamps;
   const isCurrent =

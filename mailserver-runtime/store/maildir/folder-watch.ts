@@ -28,6 +28,15 @@ export interface FolderWatchEvents {
   changed(): void;
 }
 
+/** The first watch of a process loads what watching needs: that is not for somebody's SELECT to wait for. */
+export function prepareWatching(directory: string): void {
+  try {
+    watch(directory, { persistent: false }).close();
+  } catch {
+    // The poll does it; see below.
+  }
+}
+
 export class FolderWatch {
   readonly #directory: string;
   readonly #events: FolderWatchEvents;

@@ -20,9 +20,9 @@ import {
 } from "./mailbox-index.ts";
 import type { MailboxState } from "./mailbox-state.ts";
 import { factsOf } from "./message-facts.ts";
-import { MessageFiles } from "./message-files.ts";
+import { MessageFiles, namesAtHand } from "./message-files.ts";
 import { Pace } from "./pace.ts";
-import { passOver } from "./scan.ts";
+import { namesInFolder, passOver } from "./scan.ts";
 import { newGuid, readUidList } from "./uid-list.ts";
 
 const ATTEMPTS = 5;
@@ -63,7 +63,12 @@ async function adopt(state: MailboxState, index: MailboxIndex, stamps: Stamps): 
   state.uidValidity = index.uidValidity;
   state.guid = index.guid;
   state.view = index.view;
-  state.files = new MessageFiles(index.names);
+  state.files = new MessageFiles({
+    inNew: index.inNew,
+    // Lost meanwhile, or damaged: the folder itself says it again.
+    load: () => index.names() ?? namesInFolder(state.directory, index.view.uids),
+  });
+  state.nobodyRecent = index.isSeen ? index.view.flags : undefined;
   state.expunged = index.expunged;
   state.rememberedFrom = index.rememberedFrom;
   state.records = index.records;
@@ -111,7 +116,9 @@ async function loadFromFolder(state: MailboxState, index: MailboxIndex | undefin
   state.records = list?.uids.length ?? 0;
   state.view = { ...withRows(state.view, rows, modSeq), uidNext: list?.nextUid ?? 1 };
   // Packed now, so that a hundred thousand names are one object.
-  state.files = new MessageFiles(state.files.pack(state.view.uids.subarray(0, state.view.count)));
+  state.files = new MessageFiles(
+    namesAtHand(state.files.pack(state.view.uids.subarray(0, state.view.count))),
+  );
   if (list === undefined || !list.appendable || list.guid === undefined) await state.rewriteUidList();
   const arrivals = await newcomers(
     state,

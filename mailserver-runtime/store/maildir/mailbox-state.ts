@@ -40,6 +40,8 @@ export class MailboxState {
   guid = "";
   view: MailboxView = emptyView(1, 0, []);
   files = new MessageFiles();
+  /** The flags in which nothing is \Recent, as somebody found out; a change of flags makes other ones. */
+  nobodyRecent: Uint32Array | undefined;
   /** Base names that have no UID yet and whose delivery has counted them in the account's usage. */
   readonly counted = new Set<string>();
   /** Records in dovecot-uidlist, of which some may be of messages that are gone. */
@@ -49,6 +51,8 @@ export class MailboxState {
    * The list is written anew before anything else is appended.
    */
   isListDoubtful = false;
+  /** Files that got no UID for want of room on the disk; looked at again until there is. */
+  withheld = 0;
   /** True until the first opening has read it all. */
   isLoading = true;
   modSeqCeiling = 0;

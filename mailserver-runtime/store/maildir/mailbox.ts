@@ -76,10 +76,10 @@ export class MaildirMailbox implements Mailbox {
   /** Files of `#arrivals` by base name, until they are shown. */
   readonly #waiting = new Map<string, string>();
   #taking: Promise<void> | undefined;
+  /** The disk had no room for the UIDs of `#arrivals`. */
+  #isFull = false;
   /** Messages whose size was seen to be right. */
   readonly #verified = new Set<number>();
-  /** The flags in which nothing was \Recent when somebody looked; a change of flags makes other ones. */
-  #unclaimed: Uint32Array | undefined;
   /** The MODSEQ the index on disk has; -1 when it must be written. */
   #savedModSeq = -1;
 
@@ -155,6 +155,9 @@ export class MaildirMailbox implements Mailbox {
   view(): MailboxView {
     return this.#state.view;
   }
+  get withheld(): number {
+    return this.#state.withheld + (this.#isFull ? this.#arrivals.length : 0);
+  }
   onChange(listener: (change: MailboxChange) => void): () => void {
     return this.#state.listen(listener);
   }
@@ -187,7 +190,7 @@ export class MaildirMailbox implements Mailbox {
     // What is under way first: its files are no surprise then.
     await this.#serial.idle();
     if (this.#arrivals.length > 0) await this.#takeSoon();
-    const changed = await this.#watch!.foreignChange();
+    const changed = (await this.#watch!.foreignChange()) ?? (this.#state.withheld > 0 ? "all" : undefined);
     if (changed !== undefined) await this.#scan(changed);
     // A look that began by itself meanwhile shows what it found only at its end.
     else await this.#serial.idle();
@@ -260,9 +263,13 @@ export class MaildirMailbox implements Mailbox {
     } catch (error) {
       this.#arrivals = [...arrivals, ...this.#arrivals];
       // On a full disk what is known can still be read, and expunged.
-      if (error instanceof StoreError && error.code === "no-space") return;
+      if (error instanceof StoreError && error.code === "no-space") {
+        this.#isFull = true;
+        return;
+      }
       throw error;
     }
+    this.#isFull = false;
     for (const { file } of arrivals) {
       const base = baseName(file.slice(4));
       this.#waiting.delete(base);
@@ -312,12 +319,12 @@ export class MaildirMailbox implements Mailbox {
   claimRecent(): readonly number[] {
     const { view, files } = this.#state;
     const uids: number[] = [];
-    if (view.flags === this.#unclaimed) return uids;
+    if (view.flags === this.#state.nobodyRecent) return uids;
     for (let i = 0; i < view.count; i++) if (view.flags[i]! & Flag.Recent) uids.push(view.uids[i]!);
-    this.#unclaimed = view.flags;
+    this.#state.nobodyRecent = view.flags;
     if (uids.length === 0) return uids;
     this.#state.view = withoutRecent(view);
-    this.#unclaimed = this.#state.view.flags;
+    this.#state.nobodyRecent = this.#state.view.flags;
     this.#savedModSeq = -1;
     // As Dovecot does: what a session has seen moves from new to cur.
     this.#run(async () => {

@@ -2,7 +2,8 @@
  * Which file each message of a mailbox is, relative to its folder: "new/<base>" or "cur/<base>:2,<letters>".
  *
  * What was there when the mailbox was opened lies packed in one Buffer (a hundred thousand names are then one
- * object, not as many strings); what changed since is a map beside it.
+ * object, not as many strings), which is read when the first name is asked for: who selects a mailbox needs none. What
+ * changed since is a map beside it.
  */
 import { baseName } from "./file-name.ts";
 
@@ -14,24 +15,49 @@ export interface PackedNames {
   readonly offsets: Uint32Array;
   readonly bytes: Buffer;
 }
+/** Names that are read when they are needed. */
+export interface NamesAtHand {
+  /** Of the messages whose file lies in `new`. */
+  readonly inNew: Iterable<number>;
+  load(): PackedNames;
+}
+
+export function namesAtHand(names: PackedNames): NamesAtHand {
+  const { uids, offsets, bytes } = names;
+  return { inNew: uids.filter((_, i) => bytes[offsets[i]!] === N), load: () => names };
+}
+
+/** Names as they follow each other. */
+export function packNames(uids: Uint32Array, files: readonly string[]): PackedNames {
+  const offsets = new Uint32Array(uids.length + 1);
+  let length = 0;
+  for (let i = 0; i < uids.length; i++) {
+    length += files[i]!.length;
+    offsets[i + 1] = length;
+  }
+  return { uids, offsets, bytes: Buffer.from(files.join(""), "latin1") };
+}
+const NONE = packNames(new Uint32Array(0), []);
 
 export class MessageFiles {
-  readonly #packed: PackedNames;
+  readonly #names: NamesAtHand;
+  #loaded: PackedNames | undefined;
   /** Files that are new or elsewhere since; "" for one that is gone. */
   readonly #changed = new Map<number, string>();
   /** Base names that came since. */
   readonly #added = new Map<string, number>();
   /** Every base name; made when it is first asked for. */
   #byBase: Map<string, number> | undefined;
-  readonly #inNew = new Set<number>();
+  readonly #inNew: Set<number>;
 
-  constructor(
-    packed: PackedNames = { uids: new Uint32Array(0), offsets: new Uint32Array(1), bytes: Buffer.alloc(0) },
-  ) {
-    this.#packed = packed;
-    for (let i = 0; i < packed.uids.length; i++) {
-      if (packed.bytes[packed.offsets[i]!] === N) this.#inNew.add(packed.uids[i]!);
-    }
+  constructor(names: NamesAtHand = namesAtHand(NONE)) {
+    this.#names = names;
+    this.#inNew = new Set(names.inNew);
+  }
+
+  get #packed(): PackedNames {
+    this.#loaded ??= this.#names.load();
+    return this.#loaded;
   }
 
   /** Messages whose file lies in `new`. */
@@ -97,15 +123,9 @@ export class MessageFiles {
 
   /** The files of these UIDs, packed anew. */
   pack(uids: Uint32Array): PackedNames {
-    const offsets = new Uint32Array(uids.length + 1);
-    const files: string[] = [];
-    let length = 0;
-    for (let i = 0; i < uids.length; i++) {
-      const file = this.get(uids[i]!) ?? "";
-      files.push(file);
-      length += file.length;
-      offsets[i + 1] = length;
-    }
-    return { uids, offsets, bytes: Buffer.from(files.join(""), "latin1") };
+    return packNames(
+      uids,
+      Array.from(uids, (uid) => this.get(uid) ?? ""),
+    );
   }
 }

@@ -6,9 +6,12 @@
  * behind its start to be told apart by the clock of the file system, and no change came until its end.
  * (A move from `new` to `cur` or back changes `cur` too; only we deliver into `new`, and never rename there.)
  */
+import { readdirSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { storeError } from "./durable.ts";
 import { baseName } from "./file-name.ts";
+import { type PackedNames, packNames } from "./message-files.ts";
+import { readUidList } from "./uid-list.ts";
 
 /** Time stamps of directories step with the kernel's tick, at most 10 ms. */
 const TICK_MS = 20;
@@ -44,6 +47,30 @@ export async function passOver(directory: string): Promise<FolderPass> {
       if (files.has(base)) duplicates.push(path);
       else files.set(base, path);
     }
+  } catch (error) {
+    throw storeError(error, `Reading the folder ${directory}`);
+  }
+}
+
+/**
+ * The files of these messages, by `dovecot-uidlist` and one look at the folder; for when the index that had them is lost while
+ * the mailbox is in use. What is not there gets the place where it was last written: whoever opens it looks for it then.
+ */
+export function namesInFolder(directory: string, uids: Uint32Array): PackedNames {
+  try {
+    const list = readUidList(directory);
+    const bases = new Map<number, string>();
+    if (list !== undefined && list !== "damaged")
+      for (const [i, uid] of list.uids.entries()) bases.set(uid, list.names[i]!);
+    const files = new Map<string, string>();
+    for (const part of ["cur", "new"])
+      for (const file of readdirSync(`${directory}/${part}`, "latin1"))
+        files.set(baseName(file), `${part}/${file}`);
+    const nameOf = (base: string) => files.get(base) ?? `cur/${base}`;
+    return packNames(
+      uids,
+      Array.from(uids, (uid) => nameOf(bases.get(uid) ?? `${uid}.lost`)),
+    );
   } catch (error) {
     throw storeError(error, `Reading the folder ${directory}`);
   }

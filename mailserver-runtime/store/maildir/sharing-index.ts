@@ -33,19 +33,20 @@ export class SharingIndex {
     this.#log = log;
   }
 
-  /** Accounts that may share something with this one, in order. */
-  async ownersFor(address: string): Promise<readonly string[]> {
+  /** Accounts that may share something with this one, which belongs to these groups; in order. */
+  async ownersFor(address: string, groups: readonly string[]): Promise<readonly string[]> {
     await this.#prepared();
     this.#read();
     const found = new Set<string>();
-    for (const identifier of [address, "anyone", "authenticated"])
+    const asMember = groups.flatMap((name) => [`$${name}`, `!$${name}`]);
+    for (const identifier of [address, ...asMember, "anyone", "authenticated"])
       for (const owner of this.#owners.get(identifier) ?? []) if (owner !== address) found.add(owner);
     return [...found].sort();
   }
 
   /** Whether the account shares something with others, or others may with it. */
-  async involves(address: string): Promise<boolean> {
-    const owners = await this.ownersFor(address);
+  async involves(address: string, groups: readonly string[]): Promise<boolean> {
+    const owners = await this.ownersFor(address, groups);
     return owners.length > 0 || this.#identifiers.has(address);
   }
 

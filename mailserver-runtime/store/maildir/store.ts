@@ -37,6 +37,7 @@ import type {
 import { MaildirAccount } from "./account.ts";
 import { type Destination, deliverToAll } from "./delivery.ts";
 import { DomainUsage } from "./domain-usage.ts";
+import { prepareWatching } from "./folder-watch.ts";
 import { localDestination } from "./local-destination.ts";
 import { RestingMailboxes } from "./resting-mailboxes.ts";
 import { SegmentCache } from "./segment-cache.ts";
@@ -64,6 +65,8 @@ export interface MaildirStoreOptions {
   readonly undelete?: () => UndeleteWindow;
   /** Whether the disk has room to spare; without it that is supposed. */
   readonly hasRoom?: () => boolean;
+  /** Names of the groups an account belongs to, for what is shared with them; without it none. */
+  readonly groupsOf?: (account: string) => readonly string[];
   /** When messages expire; without it they never do. */
   readonly expiry?: () => readonly ExpiryRule[];
   /** Told of every change of what an account uses, once it was counted. */
@@ -73,6 +76,7 @@ export interface MaildirStoreOptions {
 /** Opens the store. Throws StoreError "unavailable" when the mail volume is known but not there. */
 export async function openMaildirStore(options: MaildirStoreOptions): Promise<MaildirStore> {
   const volume = await Volume.open(options.directories.mail, `${options.directories.state}/store`);
+  prepareWatching(options.directories.mail);
   return new MaildirStore(volume, options);
 }
 
@@ -191,13 +195,17 @@ export class MaildirStore implements MailStore {
     return this.hold(address);
   }
 
+  #groupsOf(address: string): readonly string[] {
+    return this.#options.groupsOf?.(address.toLowerCase()) ?? [];
+  }
+
   /** Whether the account shares something with others, or others may with it. */
   takesPartInSharing(address: string): Promise<boolean> {
-    return this.#sharing.involves(address.toLowerCase());
+    return this.#sharing.involves(address.toLowerCase(), this.#groupsOf(address));
   }
 
   async sharedWith(address: string): Promise<readonly string[]> {
-    const owners = await this.#sharing.ownersFor(address.toLowerCase());
+    const owners = await this.#sharing.ownersFor(address.toLowerCase(), this.#groupsOf(address));
     return owners.filter((owner) => existsSync(`${this.#options.directories.mail}/${accountPath(owner)}`));
   }
 
