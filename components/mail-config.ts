@@ -7,6 +7,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { engineSchema } from "../mailserver-runtime/settings/groups/engines.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
 import { misfits } from "./provider/validation.ts";
 
@@ -107,6 +108,7 @@ const mail = z.strictObject({
       tagScore: z.number().optional(),
       junkScore: z.number().optional(),
       rejectScore: z.number().optional(),
+      engines: z.array(engineSchema).optional(),
     })
     .optional(),
   banning: z

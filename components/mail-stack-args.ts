@@ -179,6 +179,75 @@ export interface FilteringArgs {
   readonly junkScore?: number;
   /** From this score on a message is refused; 11 when absent. */
   readonly rejectScore?: number;
+  /** Other programs that look at mail on the host, by `type`; milters in this order. None when absent: the server's own filter needs none. */
+  readonly engines?: readonly EngineDeclaration[];
+}
+
+/** A program that looks at mail, by `type`. */
+export type EngineDeclaration =
+  | RspamdDeclaration
+  | SpamdDeclaration
+  | AmavisDeclaration
+  | ClamdDeclaration
+  | MilterDeclaration;
+
+interface EngineCommon {
+  /** What it is called in findings, metrics and the log; its type when absent. */
+  readonly name?: string;
+  /** Mail from outside, what users submit, or both; `incoming` when absent. */
+  readonly looksAt?: "incoming" | "submitted" | "both";
+  /** How long it may take for one message. */
+  readonly timeLimitSeconds?: number;
+  /** What happens when it fails; `accept` when absent: the mail goes on with a finding that says so. */
+  readonly onFailure?: "accept" | "tempfail";
+  /** Larger messages are not given to it. */
+  readonly largestBytes?: number;
+}
+
+/** rspamd by HTTP. */
+export interface RspamdDeclaration extends EngineCommon {
+  readonly type: "rspamd";
+  /** Host and port or a socket file; `127.0.0.1:11333` when absent. */
+  readonly address?: string;
+  /** Where its controller listens, which learns; `127.0.0.1:11334` when absent. */
+  readonly controller?: string;
+  /** Whether it is told what people move to Junk and out of it; true when absent. */
+  readonly learn?: boolean;
+}
+
+/** SpamAssassin's spamd by SPAMC/1.5. */
+export interface SpamdDeclaration extends EngineCommon {
+  readonly type: "spamd";
+  /** `127.0.0.1:783` when absent. */
+  readonly address?: string;
+  /** Whose preferences it reads. */
+  readonly user?: string;
+  /** As for rspamd. */
+  readonly learn?: boolean;
+}
+
+/** amavisd-new by AM.PDP. */
+export interface AmavisDeclaration extends EngineCommon {
+  readonly type: "amavis";
+  /** `127.0.0.1:9998` when absent. */
+  readonly address?: string;
+  /** Where messages lie while it reads them; `/var/lib/amavis/tmp` when absent. */
+  readonly directory?: string;
+}
+
+/** ClamAV's clamd by INSTREAM. */
+export interface ClamdDeclaration extends EngineCommon {
+  readonly type: "clamd";
+  /** `/run/clamav/clamd.ctl` when absent. */
+  readonly address?: string;
+  /** What happens to a virus; `reject` when absent. */
+  readonly onVirus?: "reject" | "quarantine";
+}
+
+/** Any milter. */
+export interface MilterDeclaration extends EngineCommon {
+  readonly type: "milter";
+  readonly address: string;
 }
 
 export interface BanningArgs {

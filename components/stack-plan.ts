@@ -344,6 +344,7 @@ function planSettings(
       junkScore: filtering.junkScore,
       rejectScore: filtering.rejectScore,
     }),
+    engines: filtering.engines && { list: [...filtering.engines] },
     ban: planBans(banning, mistakes),
   }) as SettingsInput;
 }

@@ -21,6 +21,8 @@ import { tooManyConnections } from "./ban/offence.ts";
 import { deliveryLimits } from "./config/account-quota.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
+import { learnersOf } from "./filter/engines/engine-checks.ts";
+import { EngineTally } from "./filter/engines/engine-tally.ts";
 import { explainMessage } from "./filter/explained-message.ts";
 import { openFoundation } from "./foundation.ts";
 import { openGreylist } from "./greylist/greylist.ts";
@@ -141,6 +143,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const greylist = await openGreylist({ path: `${directories.state}/greylist`, log });
     closers.push(() => greylist.close());
     const ports = new Ports();
+    const engineTally = new EngineTally();
     const front = await openFront({
       foundation,
       env: options.env,
@@ -150,6 +153,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       limiter,
       greylist,
       bans,
+      engineAsked: (asked) => engineTally.note(asked),
       queue: () => queue,
       connections: () => ports.connections,
     });
@@ -209,7 +213,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
     const metrics = new Metrics();
-    metrics.add(...queueMetrics(queue, Date.now));
+    metrics.add(...queueMetrics(queue, Date.now), ...engineTally.families());
 
     const shared: SharedDuties = {
       store,
@@ -222,6 +226,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         knows: async (question) => greylist.knows(question),
       },
       reenter: enter,
+      engineAsked: (asked) => engineTally.note(asked),
       elsewhere: (...session) => member.elsewhere(...session),
     };
     const serving = await openServing(foundation, shared, {
@@ -232,6 +237,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const teacher = createTeacher({
       directory: `${directories.state}/learning`,
       classifier: serving.classifier,
+      learners: () => learnersOf(settings().engines),
       log,
     });
     teacher.start();

@@ -13,6 +13,9 @@ import { mxHosts } from "./dns/mail-lookups.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
 import { dnsListsCheck } from "./filter/checks/dns-lists.ts";
 import { openDnsLists } from "./filter/dns-lists/dns-lists.ts";
+import { createEngineChecks } from "./filter/engines/engine-checks.ts";
+import type { Asked } from "./filter/engines/engine-tally.ts";
+import { createSubmittedFilter } from "./filter/engines/submitted-filter.ts";
 import { checks, createInboundFilter } from "./filter/inbound-filter.ts";
 import type { InboundFilter } from "./filter/pipeline.ts";
 import { loadRules } from "./filter/rules/load-rules.ts";
@@ -55,6 +58,8 @@ export interface SharedDuties {
   };
   /** Takes mail that this server makes itself (`reentry.ts`). */
   readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
+  /** Hears how each question to an engine ended, for the metrics. */
+  readonly engineAsked: (asked: Asked) => void;
   /** Where a session is served whose account another process has; undefined: here. See `workers/member.ts`. */
   readonly elsewhere: (
     protocol: RelayedProtocol,
@@ -143,6 +148,11 @@ export async function openServing(
   const offersTls = tls.status().length > 0;
 
   const dnsLists = openDnsLists({ settings: () => settings().filter, resolver: foundation.resolver, log });
+  const engines = createEngineChecks({
+    settings: () => settings().engines,
+    spool,
+    asked: shared.engineAsked,
+  });
   const judging = {
     hostname: () => settings().hostname,
     resolver: foundation.resolver,
@@ -150,6 +160,7 @@ export async function openServing(
     policy: () => settings().filter,
     classifier,
     rules: () => rules,
+    engines: engines.incoming,
     log,
   };
   const services: SmtpServices = {
@@ -166,6 +177,7 @@ export async function openServing(
     store,
     queue,
     filter: createInboundFilter({ ...judging, observers: [dmarc.observe, received.observe] }),
+    submittedFilter: createSubmittedFilter(judging, engines),
     quarantine,
     greylisting: createGreylisting({
       settings,

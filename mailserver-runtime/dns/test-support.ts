@@ -80,7 +80,8 @@ export async function serve(
     await exited;
     clearTimeout(hard);
   });
-  for (let attempt = 0; attempt < 100; attempt++) {
+  // Some compile their rules first, and the machine may be busy.
+  for (let attempt = 0; attempt < 1200; attempt++) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${output}`);
     if (await ready()) return child;
     await sleep(50);

@@ -5,6 +5,7 @@
  */
 import type { Headers } from "../message/headers.ts";
 import type { ArcResult } from "./arc/arc.ts";
+import type { MessageChange } from "./changes/message-change.ts";
 import type { DkimResult } from "./dkim/verify.ts";
 import type { DmarcResult } from "./dmarc/dmarc.ts";
 import type { Finding, InboundMessage } from "./pipeline.ts";
@@ -27,11 +28,16 @@ export interface CheckResult {
   readonly authenticationResults?: readonly string[];
   /** What the check alone would have done with the message; policy decides. */
   readonly advice?: Advice;
+  /** What it would do with single recipients' copies, where that differs. */
+  readonly forRecipients?: readonly { readonly recipient: string; readonly advice: Advice }[];
+  /** What it wants changed in the message and its envelope; reception does it (changes/). */
+  readonly changes?: readonly MessageChange[];
 }
 export type Advice =
   | { readonly kind: "junk"; readonly reason: string }
   | { readonly kind: "quarantine"; readonly reason: string }
-  | { readonly kind: "reject"; readonly status: string; readonly text: string };
+  | { readonly kind: "reject"; readonly code?: number; readonly status: string; readonly text: string }
+  | { readonly kind: "tempfail"; readonly code?: number; readonly status: string; readonly text: string };
 
 export interface Reverse {
   readonly result: "pass" | "fail" | "temperror";

@@ -6,6 +6,7 @@
  */
 import type { MessageContent } from "../message/content.ts";
 import { findField, headerValue, readHeaders } from "../message/headers.ts";
+import { changeText } from "./changes/message-change.ts";
 import type { Action, InboundFilter, InboundMessage } from "./pipeline.ts";
 
 export interface Circumstances {
@@ -25,7 +26,9 @@ export async function explainMessage(
   now: Date,
 ): Promise<readonly string[]> {
   const message = await asReceived(content, said, now);
-  const { findings, score, action, each, authenticationResults, times } = await filter.inspect(message);
+  const verdict = await filter.inspect(message);
+  const { findings, score, action, each, authenticationResults, times, changes = [] } = verdict;
+  for (const change of changes) if (change.kind === "replace-body") await change.body.dispose();
   const width = Math.max(0, ...findings.map(({ symbol }) => symbol.length));
   const byWeight = [...findings].sort((one, other) => Math.abs(other.score) - Math.abs(one.score));
   const slow = Object.entries(times).map(([check, milliseconds]) => `${check} ${milliseconds} ms`);
@@ -36,6 +39,7 @@ export async function explainMessage(
         `${weight.toFixed(2).padStart(8)}  ${symbol.padEnd(width)}  ${reason}`,
     ),
     `${score.toFixed(2).padStart(8)}  is its score: ${wordsOf(each?.[0]?.action ?? action)}`,
+    ...changes.map((change) => `          would be changed: ${changeText(change)}`),
     ...authenticationResults.map((clause) => `          ${clause.replace(/\s+/g, " ")}`),
     ...(slow.length > 0 ? [`          took ${slow.join(", ")}`] : []),
   ].map(printable);

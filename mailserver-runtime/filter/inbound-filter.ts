@@ -21,6 +21,7 @@ import { mimeSanityCheck } from "./checks/mime-sanity.ts";
 import { rulesCheck } from "./checks/rules.ts";
 import { spfCheck } from "./checks/spf.ts";
 import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
+import { EngineError } from "./engines/engine.ts";
 import { factsOf } from "./facts.ts";
 import { type Outcome, verdictOf } from "./judgement.ts";
 import type { InboundFilter, InboundMessage, Verdict } from "./pipeline.ts";
@@ -60,6 +61,8 @@ export interface InboundFilterOptions {
   readonly rules?: () => RuleFile;
   /** The thresholds and lists of now; default DMS's thresholds, and no lists. */
   readonly policy?: () => PolicySettings;
+  /** The engines of now (engines/engine-checks.ts). */
+  readonly engines?: () => readonly Check[];
   readonly observers?: readonly Observer[];
 }
 
@@ -75,11 +78,12 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
   return {
     async inspect(message) {
       const facts = factsOf(message, options.hostname(), options.resolver);
-      const outcomes = await runAll(active, message, facts);
+      const outcomes = await runAll([...active, ...(options.engines?.() ?? [])], message, facts);
       const times: Record<string, number> = {};
-      for (const { check, failure, milliseconds } of outcomes) {
+      for (const { check, failure, isResting, milliseconds } of outcomes) {
         if (milliseconds >= 1) times[check.name] = Math.round(milliseconds * 10) / 10;
-        if (failure !== undefined)
+        // That an engine rests was said when it failed.
+        if (failure !== undefined && !isResting)
           options.log.warn({ event: "check-failed", check: check.name, reason: failure });
       }
       const settings = options.policy?.() ?? standardPolicy;
@@ -95,6 +99,7 @@ export function createInboundFilter(options: InboundFilterOptions): InboundFilte
 
 interface TimedOutcome extends Outcome {
   readonly milliseconds: number;
+  readonly isResting: boolean;
 }
 
 /** Runs the checks side by side. One timer watches all of them: most messages are judged before it could fire. */
@@ -108,15 +113,16 @@ function runAll(
     const outcomes: TimedOutcome[] = new Array(active.length);
     const pending = new Set(active.keys());
     let timer: NodeJS.Timeout | undefined;
-    const settle = (index: number, result: CheckResult, failure?: string): void => {
+    const settle = (index: number, result: CheckResult, failure?: string, isResting = false): void => {
       if (!pending.delete(index)) return;
-      outcomes[index] = { check: active[index]!, result, failure, milliseconds: performance.now() - begin };
+      const milliseconds = performance.now() - begin;
+      outcomes[index] = { check: active[index]!, result, failure, isResting, milliseconds };
       if (pending.size > 0) return;
       clearTimeout(timer);
       resolve(outcomes);
     };
-    const fail = (index: number, failure: string): void =>
-      settle(index, failed(active[index]!, failure), failure);
+    const fail = (index: number, failure: string, isResting = false): void =>
+      settle(index, failed(active[index]!, failure), failure, isResting);
     const endLate = (): void => {
       const elapsed = performance.now() - begin;
       for (const index of pending) {
@@ -133,7 +139,12 @@ function runAll(
     active.forEach((check, index) => {
       run(check, message, facts).then(
         (result) => settle(index, result),
-        (error) => fail(index, error instanceof Error ? error.message : String(error)),
+        (error) =>
+          fail(
+            index,
+            error instanceof Error ? error.message : String(error),
+            error instanceof EngineError && error.fault === "resting",
+          ),
       );
     });
     if (active.length === 0) resolve(outcomes);

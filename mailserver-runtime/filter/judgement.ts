@@ -24,7 +24,8 @@ export async function verdictOf(
   facts: Facts,
   settings: PolicySettings,
 ): Promise<Omit<Verdict, "times">> {
-  const findings = outcomes.flatMap((outcome) => outcome.result.findings);
+  const findings = eachOnce(outcomes);
+  const changes = outcomes.flatMap(({ result }) => result.changes ?? []);
   const score = Math.round(findings.reduce((sum, finding) => sum + finding.score, 0) * 100) / 100;
   const authenticationResults = outcomes.flatMap((outcome) => outcome.result.authenticationResults ?? []);
   const policies = recipientPolicies(settings);
@@ -44,10 +45,36 @@ export async function verdictOf(
     return judged;
   };
   const { action, headers } = judge(holding[0] ?? policies.standard);
-  const common = { findings, score, authenticationResults, headers, action };
-  return made.size === 1 && holding.every((one) => one === holding[0])
-    ? common
-    : { ...common, each: holding.map(judge) };
+  const common = {
+    findings,
+    score,
+    authenticationResults,
+    headers,
+    action,
+    ...(changes.length > 0 && { changes }),
+  };
+  const single = outcomes.flatMap(({ result }) => result.forRecipients ?? []);
+  if (single.length === 0 && holding.every((one) => one === holding[0])) return common;
+  const each = message.recipients.map((recipient, index) => {
+    const own = judge(holding[policies.areAlike ? 0 : index] ?? policies.standard);
+    const advices = single.filter((one) => one.recipient === recipient).map(({ advice }) => advice);
+    return advices.length === 0 ? own : { ...own, action: hardest([...advices, adviceFrom(own.action)]) };
+  });
+  return { ...common, each };
+}
+
+/** A symbol that two checks give (an engine finds R_SPF_FAIL as we do) counts once, with the weight of the first. */
+function eachOnce(outcomes: readonly Outcome[]): readonly Finding[] {
+  const by = new Map<string, string>();
+  return outcomes.flatMap(({ result }) =>
+    result.findings.map((finding) => {
+      const first = by.get(finding.symbol);
+      if (first === undefined) by.set(finding.symbol, finding.check);
+      return first === undefined || first === finding.check || finding.score === 0
+        ? finding
+        : { ...finding, score: 0, reason: `${finding.reason} (counted for ${first})` };
+    }),
+  );
 }
 
 /** What the nearest list that knows the sender says of him. */
@@ -88,20 +115,26 @@ const blocked: Advice = {
 };
 
 function decide(outcomes: readonly Outcome[], asked: Advice | undefined): Action {
-  const advices = [...outcomes.map(({ result }) => result.advice), asked];
-  const reject = advices.find((advice) => advice?.kind === "reject");
-  if (reject?.kind === "reject")
-    return { kind: "reject", code: 550, status: reject.status, text: reject.text };
   const insisting = outcomes.find((o) => o.failure !== undefined && o.check.onFailure === "tempfail");
-  if (insisting)
-    return {
-      kind: "tempfail",
-      code: 451,
-      status: "4.7.1",
-      text: `The check ${insisting.check.name} is not available now, try again later`,
-    };
-  return (
-    advices.find((advice) => advice?.kind === "quarantine") ??
-    advices.find((advice) => advice?.kind === "junk") ?? { kind: "accept" }
-  );
+  const failed: Advice | undefined = insisting && {
+    kind: "tempfail",
+    status: "4.7.1",
+    text: `The check ${insisting.check.name} is not available now, try again later`,
+  };
+  return hardest([...outcomes.map(({ result }) => result.advice), asked, failed]);
 }
+
+const hardness = ["reject", "tempfail", "quarantine", "junk"] as const;
+
+function hardest(advices: readonly (Advice | undefined)[]): Action {
+  for (const kind of hardness) {
+    const advice = advices.find((one) => one?.kind === kind);
+    if (advice !== undefined) return actionOf(advice);
+  }
+  return { kind: "accept" };
+}
+function actionOf(advice: Advice): Action {
+  if (advice.kind === "reject") return { ...advice, code: advice.code ?? 550 };
+  return advice.kind === "tempfail" ? { ...advice, code: advice.code ?? 451 } : advice;
+}
+const adviceFrom = (action: Action): Advice | undefined => (action.kind === "accept" ? undefined : action);

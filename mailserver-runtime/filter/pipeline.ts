@@ -5,6 +5,7 @@
  */
 import type { MessageContent } from "../message/content.ts";
 import type { Headers } from "../message/headers.ts";
+import type { MessageChange } from "./changes/message-change.ts";
 
 export interface InboundMessage {
   readonly content: MessageContent;
@@ -17,6 +18,10 @@ export interface InboundMessage {
   readonly from: string;
   readonly recipients: readonly string[];
   readonly receivedAt: Date;
+  /** As the log and the reply call the message. */
+  readonly id?: string;
+  /** Who has submitted it; undefined for mail from outside. */
+  readonly account?: string;
   readonly signal?: AbortSignal;
 }
 export interface Finding {
@@ -54,6 +59,8 @@ export interface Verdict {
   readonly action: Action;
   /** One for each of the message's recipients, in their order, where their policies may differ; default: `action` and `headers` for all. */
   readonly each?: readonly RecipientVerdict[];
+  /** What engines want changed in the message and its envelope, in the order in which it is to be done. */
+  readonly changes?: readonly MessageChange[];
   /** Milliseconds of each check that took one or more. */
   readonly times: Readonly<Record<string, number>>;
 }

@@ -9,6 +9,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Classifier } from "../filter/bayes/classifier.ts";
 import type { MessageClass } from "../filter/bayes/model.ts";
+import type { Learner } from "../filter/engines/engine.ts";
 import { type MessageContent, memoryContent } from "../message/content.ts";
 import type { Log } from "../net/log.ts";
 import { LESSON, type LessonHead } from "./collector.ts";
@@ -26,6 +27,8 @@ export interface Teacher {
 export interface TeacherOptions {
   readonly directory: string;
   readonly classifier: Pick<Classifier, "learn" | "unlearn">;
+  /** Other programs that are told as well (filter/engines/); that one fails harms nobody else. */
+  readonly learners?: () => readonly Learner[];
   readonly log: Log;
 }
 
@@ -34,7 +37,7 @@ const LOOK_MS = 60_000;
 /** Lessons that come together share one look. */
 const GATHER_MS = 250;
 
-export function createTeacher({ directory, classifier, log }: TeacherOptions): Teacher {
+export function createTeacher({ directory, classifier, learners, log }: TeacherOptions): Teacher {
   let last: Promise<unknown> = Promise.resolve();
   let stop: (() => void) | undefined;
   let isClosed = false;
@@ -58,7 +61,22 @@ export function createTeacher({ directory, classifier, log }: TeacherOptions): T
     if (before !== undefined) await classifier.unlearn(content, before, user);
     await classifier.learn(content, as, user);
     await taught.note(digest, as);
+    await tellLearners(content, as);
     return true;
+  }
+  async function tellLearners(content: MessageContent, as: MessageClass): Promise<void> {
+    await Promise.all(
+      (learners?.() ?? []).map((learner) =>
+        learner
+          .learn(content, as)
+          .catch((error: unknown) =>
+            log.warn(
+              { event: "engine-did-not-learn", engine: learner.name, reason: String(error) },
+              `${learner.name} has not learnt from a message`,
+            ),
+          ),
+      ),
+    );
   }
   async function learnWaiting(): Promise<number> {
     let learnt = 0;

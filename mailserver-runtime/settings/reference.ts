@@ -2,7 +2,7 @@
  * The reference of all settings, docs/reference/settings.md, from the schema. Pure; `write-reference.ts`
  * puts it in its place and a test holds the file to it.
  */
-import { elementRows, type SettingRow, settingGroups, settingRows } from "./rows.ts";
+import { elementKinds, type SettingRow, settingGroups, settingRows } from "./rows.ts";
 
 /** The page's whole text. */
 export function settingsReference(): string {
@@ -14,7 +14,7 @@ export function settingsReference(): string {
       settingRows.filter((row) => row.key.startsWith(`${group}.`)),
     ),
   );
-  return `${[intro, table(top), ...groups, ...top.filter(isList).map(elements), variables()].join("\n\n")}\n`;
+  return `${[intro, table(top), ...groups, ...settingRows.filter(isList).flatMap(elements), variables()].join("\n\n")}\n`;
 }
 
 const intro = `# Settings
@@ -27,12 +27,14 @@ function section(name: string, description: string, rows: readonly SettingRow[])
   return [`## ${name}`, ...(description === "" ? [] : [description]), table(rows)].join("\n\n");
 }
 
-function elements(row: SettingRow): string {
-  return section(`Each of \`${row.key}\``, "", elementRows(row.key));
+function elements(row: SettingRow): string[] {
+  return elementKinds(row.key).map(({ type, rows }) =>
+    section(`Each of \`${row.key}\`${type === undefined ? "" : `, type \`${type}\``}`, "", rows),
+  );
 }
 
 function isList(row: SettingRow): boolean {
-  return row.type === "list" && elementRows(row.key).length > 0;
+  return row.type === "list" && elementKinds(row.key).length > 0;
 }
 
 function table(rows: readonly SettingRow[]): string {
@@ -65,7 +67,7 @@ function typeText({ type, values, minimum, maximum }: SettingRow): string {
 function defaultText(row: SettingRow): string {
   if (row.default === undefined) return row.required ? "must be given" : "none";
   const listed = isList(row) && Array.isArray(row.default) && row.default.length > 0;
-  return listed ? "the standard ports" : `\`${JSON.stringify(row.default)}\``;
+  return listed ? `${row.default.length} of them, below` : `\`${JSON.stringify(row.default)}\``;
 }
 
 function cell(text: string): string {

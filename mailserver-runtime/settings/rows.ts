@@ -29,6 +29,9 @@ interface Node {
   readonly required?: readonly string[];
   readonly items?: Node;
   readonly enum?: readonly string[];
+  readonly const?: string;
+  /** A list whose elements are of several kinds, told apart by `type`. */
+  readonly oneOf?: readonly Node[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default?: unknown;
@@ -48,11 +51,24 @@ export const settingGroups: ReadonlyMap<string, string> = new Map(
     .map(([key, node]) => [key, node.description ?? ""]),
 );
 
-/** Rows of one element of a list setting ("listeners"). */
-export function elementRows(key: string): readonly SettingRow[] {
-  const node = key.split(".").reduce<Node | undefined>((at, part) => at?.properties?.[part], root);
-  return node?.items?.properties === undefined ? [] : rowsOf(node.items, "");
+/** One kind of element that a list setting has, by its `type` where there are several. */
+export interface ElementKind {
+  readonly type: string | undefined;
+  readonly rows: readonly SettingRow[];
 }
+
+/** The kinds of element of a list setting ("listeners"); none where its elements are no objects. */
+export function elementKinds(key: string): readonly ElementKind[] {
+  const items = key.split(".").reduce<Node | undefined>((at, part) => at?.properties?.[part], root)?.items;
+  const kinds = items?.oneOf ?? (items === undefined ? [] : [items]);
+  return kinds
+    .filter(({ properties }) => properties !== undefined)
+    .map((kind) => ({ type: kind.properties?.type?.const, rows: rowsOf(kind, "") }));
+}
+
+/** Rows of the elements of a list setting, of whichever kind. */
+export const elementRows = (key: string): readonly SettingRow[] =>
+  elementKinds(key).flatMap(({ rows }) => rows);
 
 function rowsOf(node: Node, prefix: string): SettingRow[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
@@ -62,7 +78,7 @@ function rowsOf(node: Node, prefix: string): SettingRow[] {
       {
         key,
         type: typeOf(child),
-        values: child.enum,
+        values: child.const === undefined ? child.enum : [child.const],
         minimum: child.minimum,
         maximum: child.maximum,
         default: child.default,

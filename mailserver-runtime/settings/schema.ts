@@ -13,6 +13,7 @@ import { copiesSettings } from "./groups/copies.ts";
 import { deliverySettings } from "./groups/delivery.ts";
 import { diskSettings } from "./groups/disk.ts";
 import { dnsSettings } from "./groups/dns.ts";
+import { enginesSettings } from "./groups/engines.ts";
 import { filterSettings } from "./groups/filter.ts";
 import { greetingSettings } from "./groups/greeting.ts";
 import { greylistSettings } from "./groups/greylist.ts";
@@ -65,6 +66,7 @@ export const settingsSchema = z.strictObject({
   copies: copiesSettings,
   reports: reportsSettings,
   filter: filterSettings,
+  engines: enginesSettings,
   greylist: greylistSettings,
   quarantine: quarantineSettings,
   workers: workersSettings,

@@ -52,7 +52,7 @@ test("Each DMS variable of the schema sets its setting, converted by its type", 
       POSTFIX_MAILBOX_SIZE_LIMIT: "0",
       TLS_LEVEL: "intermediate",
       LOG_LEVEL: "",
-      ENABLE_AMAVIS: "1",
+      ENABLE_CLAMAV: "1",
     },
     noFiles,
   );
@@ -63,6 +63,7 @@ test("Each DMS variable of the schema sets its setting, converted by its type", 
     message: { sizeLimit: 26_214_400 },
     mailbox: { sizeLimit: 0 },
     tls: { level: "intermediate" },
+    engines: { clamd: true },
   });
   assert.ok(parseSettings(values).ok);
 });

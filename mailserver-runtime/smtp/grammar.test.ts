@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { authservId } from "../filter/forged-results.ts";
 import { decodeXtext, isHelloName, parseCommandLine, parsePathArgument } from "./grammar.ts";
 import { mailParameters, recipientParameters } from "./parameters.ts";
 import { reply } from "./reply.ts";
-import { authservId, receivedField, transmissionType } from "./trace.ts";
+import { receivedField, transmissionType } from "./trace.ts";
 
 test("a command line is a verb in any case and its argument (RFC 5321 §2.4)", () => {
   const table: [string, string, string][] = [

@@ -3,15 +3,18 @@
  * (RFC 8601), and stored or forwarded for each recipient (DESIGN D8).
  */
 
-import type { ResultField } from "../filter/pipeline.ts";
+import { withoutForgedResults } from "../filter/forged-results.ts";
+import type { ResultField, Verdict } from "../filter/pipeline.ts";
 import type { MessageContent } from "../message/content.ts";
-import { fieldValue, type HeaderField, type Headers, readHeaders } from "../message/headers.ts";
+import { type HeaderField, type Headers, readHeaders } from "../message/headers.ts";
+import { withoutFields } from "../message/without-fields.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { copiesFor } from "./copies.ts";
 import { detain } from "./detaining.ts";
 import { type DurableMessage, type LocalCopy, makeDurable } from "./durable.ts";
 import { makeDurableForEach } from "./durable-each.ts";
 import { fatesOf } from "./fates.ts";
+import { disposeChanges, withFilterChanges } from "./filter-changes.ts";
 import { greylistedMessage } from "./greylisted.ts";
 import { junkOf, markedSubject } from "./junk-mark.ts";
 import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
@@ -19,8 +22,7 @@ import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
 import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
-import { authenticationResultsField, authservId, receivedField, returnPathField } from "./trace.ts";
-import { withoutFields } from "./without-fields.ts";
+import { authenticationResultsField, receivedField, returnPathField } from "./trace.ts";
 
 /**
  * Decides about a message and makes it durable. The reply acknowledges it, or says why not; LMTP has one for
@@ -31,8 +33,6 @@ export async function receiveMail(
   transaction: Transaction,
   received: MessageContent,
 ): Promise<Reply | readonly Reply[]> {
-  const { id, snapshot, from } = transaction;
-  const { hostname } = snapshot.settings;
   const receivedAt = session.now();
   const headers = await readHeaders(received);
   const refusal = headerRefusal(session, headers);
@@ -47,10 +47,39 @@ export async function receiveMail(
     headers,
     client,
     helo: session.helo ?? "",
-    from,
+    from: transaction.from,
     recipients: transaction.recipients.map(({ address }) => address),
     receivedAt: new Date(receivedAt),
+    id: transaction.id,
   });
+  const { hostname } = transaction.snapshot.settings;
+  const came = { content: received, headers };
+  const message = session.mode === "lmtp" ? came : await withoutForgedResults(came, hostname);
+  if (verdict === undefined) return receiveJudged(session, { ...message, transaction, verdict, receivedAt });
+  try {
+    const changed = withFilterChanges(session, { ...message, transaction, verdict });
+    return await receiveJudged(session, { ...changed, receivedAt });
+  } finally {
+    await disposeChanges(verdict);
+  }
+}
+
+interface JudgedMessage {
+  readonly transaction: Transaction;
+  readonly content: MessageContent;
+  readonly headers: Headers;
+  readonly verdict: Verdict | undefined;
+  readonly receivedAt: number;
+}
+
+/** What becomes of a message that has its verdict, and has been changed as the filter wanted. */
+async function receiveJudged(
+  session: Session,
+  { transaction, content: received, headers, verdict, receivedAt }: JudgedMessage,
+): Promise<Reply | readonly Reply[]> {
+  const { id, snapshot, from } = transaction;
+  const { hostname } = snapshot.settings;
+  const { remote, tls } = session.connection;
   const decided = fatesOf(transaction.recipients, verdict);
   if (decided.kind === "refused") {
     const { by } = decided;
@@ -62,12 +91,8 @@ export async function receiveMail(
   if (wait !== undefined) return refused(session, transaction, received, wait, verdict);
   const isSpam = fates.every(({ goes }) => goes !== "through");
 
-  // What claims to be our verdict and came from outside is forged, or another's (RFC 8601 §5).
-  const isForged = (field: HeaderField) =>
-    (session.mode !== "lmtp" &&
-      field.name === "authentication-results" &&
-      authservId(fieldValue(headers, field)) === hostname.toLowerCase()) ||
-    (verdict?.headers !== undefined && field.name.startsWith("x-spam-"));
+  // What claims to be our verdict and came from outside is forged, or another's.
+  const isForged = (field: HeaderField) => verdict?.headers !== undefined && field.name.startsWith("x-spam-");
   const marked = isSpam ? markedSubject(headers, snapshot.settings.filter.subjectPrefix) : undefined;
   const content = withoutFields(
     received,
@@ -77,7 +102,7 @@ export async function receiveMail(
   const results =
     verdict === undefined ? "" : authenticationResultsField(hostname, verdict.authenticationResults);
   const ownTrace = `${receivedField({
-    client: { helo: session.helo ?? "unknown", address: client.address },
+    client: { helo: session.helo ?? "unknown", address: remote.address },
     hostname,
     protocol: protocolOf(session, transaction),
     tls,

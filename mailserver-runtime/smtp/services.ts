@@ -28,6 +28,8 @@ export interface SmtpServices {
   readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   /** Looks at mail from outside; without it nothing is judged. */
   readonly filter?: InboundFilter;
+  /** Looks at what users submit; without it only limits do. */
+  readonly submittedFilter?: InboundFilter & { readonly isAsked: () => boolean };
   /** Asks who is new to come again; without it nobody is. */
   readonly greylisting?: Greylisting;
   /** Keeps what policy keeps from its recipients; without it such mail is refused. */

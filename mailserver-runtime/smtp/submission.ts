@@ -4,15 +4,18 @@
  * stored or queued.
  */
 
+import { isForgedResult } from "../filter/forged-results.ts";
 import { domainOf, formatAddress } from "../message/address.ts";
 import { parseAddressList } from "../message/address-list.ts";
 import type { MessageContent } from "../message/content.ts";
 import { formatDate } from "../message/date.ts";
 import { fieldValue, findFields, type Headers, readHeaders } from "../message/headers.ts";
 import { newMessageId } from "../message/message-id.ts";
+import { withoutFields } from "../message/without-fields.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { copiesFor } from "./copies.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
+import { examinedSubmission, type Submitted } from "./examined-submission.ts";
 import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
@@ -20,8 +23,7 @@ import { ownsAddress } from "./sender-ownership.ts";
 import type { AcceptedRecipient, Session, Transaction } from "./session.ts";
 import { notKept, withinLimits } from "./submission-limits/within-limits.ts";
 import { onwardParameters, reportSuccess, successNotices } from "./success-report.ts";
-import { authservId, receivedField, returnPathField } from "./trace.ts";
-import { withoutFields } from "./without-fields.ts";
+import { receivedField, returnPathField } from "./trace.ts";
 
 /** Fields that tell about a sender's device, program and place (DMS `sender_header_filter.pcre`), or that only a final host may write. */
 const PRIVATE: ReadonlySet<string> = new Set([
@@ -40,9 +42,7 @@ export async function submitMail(
   transaction: Transaction,
   received: MessageContent,
 ): Promise<Reply> {
-  const { id, snapshot, from } = transaction;
-  const { settings } = snapshot;
-  const { hostname } = settings;
+  const { hostname } = transaction.snapshot.settings;
   const account = session.account!;
   const receivedAt = session.now();
   const headers = await readHeaders(received);
@@ -53,14 +53,39 @@ export async function submitMail(
   if (refusal !== undefined || author === undefined)
     return refused(session, transaction, received, refusal ?? replies.noFrom);
 
-  const content = withoutFields(
+  const cleaned = withoutFields(
     received,
     headers,
-    (field) =>
-      PRIVATE.has(field.name) ||
-      (field.name === "authentication-results" &&
-        authservId(fieldValue(headers, field)) === hostname.toLowerCase()),
+    (field) => PRIVATE.has(field.name) || isForgedResult(headers, hostname, field),
   );
+  const missing = missingFields(headers, hostname, receivedAt);
+  const examined = await examinedSubmission(session, { transaction, content: cleaned, missing }, receivedAt);
+  if ("wire" in examined) return refused(session, transaction, cleaned, examined);
+  try {
+    return await sendSubmitted(session, examined, { account, author: author[0]!, headers, receivedAt });
+  } finally {
+    await examined.content.dispose();
+  }
+}
+
+interface Particulars {
+  readonly account: string;
+  /** Who is From; its domain signs. */
+  readonly author: string;
+  /** As the client wrote them. */
+  readonly headers: Headers;
+  readonly receivedAt: number;
+}
+
+/** Signs what may be sent, and makes it durable. */
+async function sendSubmitted(
+  session: Session,
+  { transaction, content, missing }: Submitted,
+  { account, author, headers, receivedAt }: Particulars,
+): Promise<Reply> {
+  const { id, snapshot, from } = transaction;
+  const { settings } = snapshot;
+  const { hostname } = settings;
   const own = Buffer.from(
     `${receivedField({
       client: undefined,
@@ -70,9 +95,9 @@ export async function submitMail(
       id,
       recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
       receivedAt,
-    })}${missingFields(headers, hostname, receivedAt)}`,
+    })}${missing}`,
   );
-  const domain = domainOf(author[0]!);
+  const domain = domainOf(author);
   const signing = performance.now();
   const signatures = (await session.services.signer?.sign(domain, own, content)) ?? Buffer.alloc(0);
   const signMs = Math.round((performance.now() - signing) * 10) / 10;
@@ -128,7 +153,7 @@ export async function submitMail(
       to: transaction.recipients.map(({ address }) => address),
       accounts: local.map((copy) => copy.account),
       copies: copied.to.length > 0 ? copied.to : undefined,
-      size: received.size,
+      size: content.size,
       messageId: messageIdOf(headers),
       signed: signatures.length > 0,
       signMs,

@@ -54,22 +54,3 @@ export function authenticationResultsField(hostname: string, clauses: readonly s
   const body = clauses.length === 0 ? " none" : clauses.map((clause) => `\r\n\t${clause}`).join(";");
   return `Authentication-Results: ${hostname};${body}\r\n`;
 }
-
-/** The authserv-id of an Authentication-Results value, lower case: the first token, comments and quotes aside. */
-export function authservId(value: string): string | undefined {
-  let rest = value;
-  for (;;) {
-    rest = rest.trimStart();
-    if (!rest.startsWith("(")) break;
-    let depth = 0;
-    let at = 0;
-    for (; at < rest.length; at++) {
-      if (rest[at] === "\\") at++;
-      else if (rest[at] === "(") depth++;
-      else if (rest[at] === ")" && --depth === 0) break;
-    }
-    rest = rest.slice(at + 1);
-  }
-  const token = /^(?:"((?:[^"\\]|\\.)*)"|([^\s;()"]+))/.exec(rest);
-  return (token?.[1]?.replace(/\\(.)/g, "$1") ?? token?.[2])?.toLowerCase();
-}

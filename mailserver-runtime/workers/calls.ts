@@ -3,6 +3,7 @@
  * bytes never travel, its path does.
  */
 import type { Offence } from "../ban/offence.ts";
+import type { Asked } from "../filter/engines/engine-tally.ts";
 import type { GreylistAnswer, GreylistQuestion } from "../greylist/greylist.ts";
 import type { Refused } from "../net/serve-socket.ts";
 import type { Admission, AdmissionRequest, Counted } from "../smtp/submission-limits/limiter.ts";
@@ -42,6 +43,8 @@ export interface Calls {
   greylist: { request: GreylistQuestion; answer: GreylistAnswer };
   greylistKnows: { request: GreylistQuestion; answer: { known: boolean } };
   offend: { request: Offence; answer: null };
+  /** Counts how a question to an engine ended (filter/engines/). */
+  engineAsked: { request: Asked; answer: null };
   /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
   spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };
   /** A connection behind a proxy has said whose it is: may it stay? */

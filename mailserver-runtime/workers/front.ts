@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Bans } from "../ban/bans.ts";
 import { makeDirectory } from "../config/durable-file.ts";
+import type { Asked } from "../filter/engines/engine-tally.ts";
 import type { Foundation } from "../foundation.ts";
 import type { Greylist } from "../greylist/greylist.ts";
 import type { RunningQueue } from "../queue/outbound-queue.ts";
@@ -29,6 +30,7 @@ export interface FrontOptions {
   readonly limiter: Pick<SubmissionLimiter, "admit" | "giveBack">;
   readonly greylist: Pick<Greylist, "ask" | "knows">;
   readonly bans: Pick<Bans, "offend">;
+  readonly engineAsked: (asked: Asked) => void;
   /** Opened after this. */
   readonly queue: () => RunningQueue;
   /** Connections that the first process serves itself. */
@@ -72,6 +74,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       greylistKnows: (question) => ({ known: greylist.knows(question) }),
       offend: (offence) => {
         bans.offend(offence);
+        return null;
+      },
+      engineAsked: (asked) => {
+        options.engineAsked(asked);
         return null;
       },
       async spooling({ id, stage }, from) {
