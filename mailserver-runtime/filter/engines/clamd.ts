@@ -7,7 +7,7 @@
 
 import type { MessageContent } from "../../message/content.ts";
 import type { EngineSettings } from "../../settings/groups/engines.ts";
-import { placeOf } from "../../settings/place.ts";
+import { type Place, placeOf } from "../../settings/place.ts";
 import type { CheckResult } from "../check.ts";
 import { answerText, replyText } from "./answer-text.ts";
 import { type Engine, EngineError } from "./engine.ts";
@@ -16,15 +16,18 @@ import { Link } from "./link.ts";
 type ClamdSettings = Extract<EngineSettings, { readonly type: "clamd" }>;
 
 const MAX_ANSWER = 65_536;
+/** No clamd has a smaller StreamMaxLength that is of any use. */
+const SMALLEST_LIMIT = 65_536;
 /** What clamd suspects rather than knows. */
 const SUSPICION = /^(?:Heuristics|PUA)\./;
 
 export function clamdEngine(name: string, settings: ClamdSettings): Engine {
   return {
     async examine({ content, deadline }) {
-      const link = await Link.open(placeOf(settings.address)!, deadline);
+      const place = placeOf(settings.address)!;
+      const link = await Link.open(place, deadline);
       try {
-        return resultOf(name, settings, await stream(link, content));
+        return resultOf(name, settings, await stream(link, content, () => lives(place, deadline)));
       } finally {
         link.close();
       }
@@ -32,8 +35,11 @@ export function clamdEngine(name: string, settings: ClamdSettings): Engine {
   };
 }
 
-/** clamd answers before the end where it has seen enough, and reads no further then. */
-async function stream(link: Link, content: MessageContent): Promise<string> {
+/**
+ * clamd answers before the end where it has seen enough, and reads no further then; its words may be lost in the reset of a
+ * connection with bytes nobody read. One that ended it in the middle and still lives has reached its limit.
+ */
+async function stream(link: Link, content: MessageContent, isAlive: () => Promise<boolean>): Promise<string> {
   let isAnswered = false;
   const answer = link.rest(MAX_ANSWER, 0).finally(() => {
     isAnswered = true;
@@ -52,9 +58,26 @@ async function stream(link: Link, content: MessageContent): Promise<string> {
     link.write(Buffer.alloc(4));
   } catch (error) {
     // The connection ended under our hands: what clamd said before counts, if it said something.
-    if (!(error instanceof EngineError) || error.fault !== "gone") throw error;
+    if (!isGone(error)) throw error;
   }
-  return (await answer).toString("utf8").replace(/\n$/, "");
+  try {
+    return (await answer).toString("utf8").replace(/\n$/, "");
+  } catch (error) {
+    if (isGone(error) && content.size > SMALLEST_LIMIT && (await isAlive())) return SIZE_LIMIT;
+    throw error;
+  }
+}
+const SIZE_LIMIT = "INSTREAM size limit exceeded. ERROR";
+const isGone = (error: unknown): boolean => error instanceof EngineError && error.fault === "gone";
+
+async function lives(place: Place, deadline: number): Promise<boolean> {
+  const link = await Link.open(place, deadline);
+  try {
+    link.write("zPING\0");
+    return (await link.rest(MAX_ANSWER, 0)).toString("latin1") === "PONG";
+  } finally {
+    link.close();
+  }
 }
 
 function resultOf(engine: string, { onVirus }: ClamdSettings, answer: string): CheckResult {
