@@ -13,8 +13,9 @@ export { Relay, type RelayArgs } from "./accounts/relay.ts";
 export {
   Certificate,
   type CertificateArgs as CertificateResourceArgs,
-  type CertificateIssuer,
 } from "./certificate/certificate.ts";
+export type * from "./certificate/certificate-args.ts";
+export { IssuedCertificate, type IssuedCertificateArgs } from "./certificate/issued-certificate.ts";
 export { Provider, type ProviderArgs } from "./host/provider.ts";
 export { readMailConfig } from "./mail-config.ts";
 export { MailDirectories } from "./mail-server/mail-directories.ts";

@@ -2,8 +2,8 @@
  * The stack's configuration as arguments of a MailStack.
  *
  * Structure and secrets stand in separate keys: `mailkeep:mail` is plain and can be read in a review, `mailkeep:passwords`
- * and `mailkeep:passwordHashes` are secret maps by address, `mailkeep:relayPasswords` by the relay's name. A secret inside the plain key is refused, with the command that
- * puts it into its own.
+ * and `mailkeep:passwordHashes` are secret maps by address, `mailkeep:relayPasswords` by the relay's name, `mailkeep:tokens` by
+ * purpose. A secret inside the plain key is refused, with the command that puts it into its own.
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -40,8 +40,46 @@ const domain = z.strictObject({
       next: z.string().optional(),
     })
     .optional(),
+  mtaSts: z
+    .strictObject({ mode: z.enum(["none", "testing", "enforce"]), maxAge: z.int().optional() })
+    .optional(),
   tlsRpt: z.strictObject({ rua: z.array(z.string()) }).optional(),
 });
+
+const dnsChallenge = z.strictObject({
+  type: z.literal("dns-01"),
+  publisher: z.discriminatedUnion("type", [
+    z.strictObject({
+      type: z.literal("rfc2136"),
+      server: z.string(),
+      port: z.int().optional(),
+      zone: z.string(),
+      key: z
+        .strictObject({ name: z.string(), algorithm: z.enum(["hmac-sha256", "hmac-sha384", "hmac-sha512"]) })
+        .optional(),
+    }),
+    z.strictObject({ type: z.literal("cloudflare"), zoneId: z.string(), endpoint: z.string().optional() }),
+  ]),
+  settleSeconds: z.int().min(0).optional(),
+});
+
+const certificate = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("local-ca") }),
+  z.strictObject({
+    type: z.literal("acme"),
+    directory: z.string().optional(),
+    email: z.string().optional(),
+    challenge: z
+      .discriminatedUnion("type", [
+        z.strictObject({ type: z.literal("http-01") }),
+        z.strictObject({ type: z.literal("tls-alpn-01") }),
+        dnsChallenge,
+      ])
+      .optional(),
+    directoryAuthorities: z.string().optional(),
+    keyTypes: z.array(z.enum(["ecdsa", "rsa"])).optional(),
+  }),
+]);
 
 const mailbox = z.strictObject({
   address: z.string(),
@@ -101,7 +139,8 @@ const mail = z.strictObject({
       z.strictObject({ type: z.literal("local"), ttl: z.int().min(0).optional() }),
     ])
     .optional(),
-  certificate: z.discriminatedUnion("type", [z.strictObject({ type: z.literal("local-ca") })]).optional(),
+  certificate: certificate.optional(),
+  web: z.strictObject({ clientSettings: z.boolean().optional() }).optional(),
   filtering: z
     .strictObject({
       greetingDelayMs: z.int().min(0).max(60_000).optional(),
@@ -131,6 +170,8 @@ const mail = z.strictObject({
           submissions: z.int().optional(),
           imap: z.int().optional(),
           imaps: z.int().optional(),
+          http: z.int().optional(),
+          https: z.int().optional(),
           dns: z.int().optional(),
         })
         .optional(),
@@ -155,7 +196,7 @@ const mail = z.strictObject({
       queueLifetimeSeconds: z.int().min(60).optional(),
     })
     .optional(),
-}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes" | "relayPasswords">>;
+}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes" | "relayPasswords" | "tokens">>;
 
 const secretMap = z.record(z.string(), z.string());
 
@@ -166,6 +207,9 @@ const secretNames: Readonly<Record<string, string>> = {
   passwordHash: "passwordHashes",
   passwordHashes: "passwordHashes",
   relayPasswords: "relayPasswords",
+  token: "tokens",
+  tokens: "tokens",
+  secret: "tokens",
 };
 
 /**
@@ -186,10 +230,11 @@ export function readMailConfig(): MailStackArgs {
     ...secretsOf(config, "passwords"),
     ...secretsOf(config, "passwordHashes"),
     ...secretsOf(config, "relayPasswords"),
+    ...secretsOf(config, "tokens"),
   };
 }
 
-function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes" | "relayPasswords") {
+function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes" | "relayPasswords" | "tokens") {
   const given = readObject(config, key);
   if (given === undefined) return {};
   const values = parsed(secretMap, given, `mailkeep:${key}`);
@@ -237,7 +282,12 @@ function refuseSecrets(value: unknown, where: string): void {
     const key = ofRelay ? "relayPasswords" : secretNames[name];
     if (key !== undefined) {
       const { address, name: called } = value as { address?: unknown; name?: unknown };
-      const example = key === "relayPasswords" ? (called ?? "provider") : (address ?? "anna@example.org");
+      const example =
+        key === "tokens"
+          ? "acme"
+          : key === "relayPasswords"
+            ? (called ?? "provider")
+            : (address ?? "anna@example.org");
       throw new pulumi.RunError(
         `${where}.${name} is a secret, and mailkeep:mail is plain text. Take it out there and set it in its own key: ` +
           setCommand(key, typeof example === "string" ? example : "anna@example.org"),

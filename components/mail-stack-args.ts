@@ -4,7 +4,8 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
-import type { DmarcPolicy, SpfPolicy } from "./dns/plan-types.ts";
+import type { CertificateArgs } from "./certificate/certificate-args.ts";
+import type { DmarcPolicy, MtaStsPolicy, SpfPolicy } from "./dns/plan-types.ts";
 
 export interface MailStackArgs {
   /** The mail host's full name, in its greeting, its certificate and the MX records; `mail.` and the first domain when absent. */
@@ -27,12 +28,16 @@ export interface MailStackArgs {
   readonly passwords?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Hashes by address in the place of passwords, with their scheme: `{SHA512-CRYPT}$6$...`. */
   readonly passwordHashes?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** API tokens and keys by what they are for, secret: `acme` changes the zone for DNS-01. */
+  readonly tokens?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Where the server runs. */
   readonly host: HostArgs;
   /** Who publishes the records; the host's own name server when absent. */
   readonly dns?: DnsArgs;
-  /** Who issues the host's certificate; an authority of the host's own when absent. */
+  /** Who issues the certificates; an authority of the host's own when absent. */
   readonly certificate?: CertificateArgs;
+  /** What is answered by HTTP and HTTPS. */
+  readonly web?: WebArgs;
   /** How incoming mail is examined. */
   readonly filtering?: FilteringArgs;
   /** Who is refused for a while after too many offences; on with fail2ban's rules when absent. */
@@ -52,6 +57,8 @@ export interface DomainDeclaration {
   readonly spf?: SpfPolicy;
   /** The domain's DKIM keys. */
   readonly dkim?: DkimDeclaration;
+  /** Whether senders must use TLS with the host's own certificate (RFC 8461); nothing is said when absent. */
+  readonly mtaSts?: MtaStsPolicy;
   /** Who gets reports on failed TLS connections (RFC 8460): mail addresses. */
   readonly tlsRpt?: { readonly rua: readonly string[] };
 }
@@ -162,12 +169,9 @@ export interface LocalDnsArgs {
   readonly ttl?: number;
 }
 
-/** Who issues the certificate, by `type`. */
-export type CertificateArgs = LocalCertificateArgs;
-
-/** An authority of the host's own; clients are told to trust its certificate. */
-export interface LocalCertificateArgs {
-  readonly type: "local-ca";
+export interface WebArgs {
+  /** Mail programs find their settings at `autoconfig.` and `autodiscover.` below each domain; true when absent. */
+  readonly clientSettings?: boolean;
 }
 
 export interface FilteringArgs {
@@ -266,10 +270,10 @@ export interface BanningArgs {
 }
 
 /** The services of the server that have a port. */
-export type Service = "smtp" | "submission" | "submissions" | "imap" | "imaps" | "dns";
+export type Service = "smtp" | "submission" | "submissions" | "imap" | "imaps" | "http" | "https" | "dns";
 
 export interface ServerSettings {
-  /** Added to every service's standard port (25, 587, 465, 143, 993, 53); 20000 on the local host when absent. */
+  /** Added to every service's standard port (25, 587, 465, 143, 993, 80, 443, 53); 20000 on the local host when absent. */
   readonly portBase?: number;
   /** Ports of single services, as they are. */
   readonly ports?: Readonly<Partial<Record<Service, number>>>;

@@ -6,6 +6,8 @@
  * server; then its domains, mailboxes and aliases. The server is healthy without any account.
  */
 import * as pulumi from "@pulumi/pulumi";
+import type { DeclaredIssuer } from "../mailserver-runtime/settings/certificate-issuer.ts";
+import type { SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { Alias } from "./accounts/alias.ts";
 import { DkimKey } from "./accounts/dkim-key.ts";
 import { Domain } from "./accounts/domain.ts";
@@ -13,6 +15,7 @@ import { localPasswords, secretsFile } from "./accounts/local-passwords.ts";
 import { Mailbox } from "./accounts/mailbox.ts";
 import { Relay } from "./accounts/relay.ts";
 import { Certificate } from "./certificate/certificate.ts";
+import { IssuedCertificate } from "./certificate/issued-certificate.ts";
 import { PlanError } from "./dns/plan.ts";
 import type { LeftOut } from "./dns/plan-types.ts";
 import { declareHost } from "./host/declared-host.ts";
@@ -22,7 +25,13 @@ import { Zone } from "./mail-server/zone.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
 import { StackMistakes } from "./mistakes.ts";
 import { type Endpoint, planStack, type StackPlan } from "./stack-plan.ts";
-import { type PublicKey, type StackRecords, stackRecords, zoneOrigins } from "./stack-records.ts";
+import {
+  mtaStsPolicies,
+  type PublicKey,
+  type StackRecords,
+  stackRecords,
+  zoneOrigins,
+} from "./stack-records.ts";
 
 /**
  * A mail host with its domains and mailboxes.
@@ -59,6 +68,7 @@ export class MailStack extends pulumi.ComponentResource {
     super("mailkeep:index:MailStack", name, {}, options);
     const plan = planned(() => planStack(args));
     const origins = planned(() => zoneOrigins(plan));
+    const policies = planned(() => mtaStsPolicies(plan));
     const host = declareHost(name, args.host, this);
     const { provider, directories } = host;
     const onHost: pulumi.CustomResourceOptions = { parent: this, provider };
@@ -74,12 +84,22 @@ export class MailStack extends pulumi.ComponentResource {
           ),
       ),
     );
-    const certificate = new Certificate(
-      `${name}-certificate`,
-      { names: [...plan.certificateNames], issuer: args.certificate ?? { type: "local-ca" } },
+    const { issuer, certificates: wanted } = plan.certificates;
+    const challengeSecret = args.tokens?.acme;
+    const certificates = wanted.map(
+      ({ called, names }) =>
+        new Certificate(
+          `${name}-${called}`,
+          { names: [...names], issuer, ...(challengeSecret !== undefined && { challengeSecret }) },
+          inDirectories,
+        ),
+    );
+    const certificate = certificates[0]!;
+    const settings = new Settings(
+      `${name}-settings`,
+      { settings: { ...plan.settings, ...webSettings(policies) } },
       inDirectories,
     );
-    const settings = new Settings(`${name}-settings`, { settings: plan.settings }, inDirectories);
     const records = recordsOf(plan, keys, certificate, args.dns?.ttl);
     const zones = origins.map(
       (origin) =>
@@ -92,8 +112,19 @@ export class MailStack extends pulumi.ComponentResource {
     const server = new Server(
       `${name}-server`,
       { listeners: [...plan.listeners], restartOn: plan.restartOn },
-      { ...onHost, dependsOn: [directories, ...host.machinery, ...keys, certificate, settings, ...zones] },
+      {
+        ...onHost,
+        dependsOn: [directories, ...host.machinery, ...keys, ...certificates, settings, ...zones],
+      },
     );
+    // An authority looks at the names and asks the server: both are there first.
+    if (issuer.type === "acme")
+      for (const { called, names } of wanted)
+        new IssuedCertificate(
+          `${name}-${called}-issued`,
+          { name: names[0]!, declaration: declarationText(names, issuer) },
+          { ...onHost, dependsOn: [server, ...zones] },
+        );
 
     const passwords = passwordsOf(args, plan, host.secretsDirectory);
     const domains = new Map(
@@ -153,6 +184,18 @@ function planned<T>(plan: () => T): T {
   }
 }
 
+/** What `IssuedCertificate` waits for; how the authority is convinced is no part of it. */
+function declarationText(
+  names: readonly string[],
+  { directory, keyTypes }: Extract<DeclaredIssuer, { type: "acme" }>,
+): string {
+  return `${names.join(", ")} by ${directory} (${keyTypes.join(", ")})`;
+}
+
+function webSettings(mtaSts: Readonly<Record<string, string>>): Pick<SettingsInput, "web"> {
+  return Object.keys(mtaSts).length === 0 ? {} : { web: { mtaSts } };
+}
+
 function recordsOf(
   plan: StackPlan,
   keys: readonly DkimKey[],
@@ -166,8 +209,17 @@ function recordsOf(
         .apply(([ofDomain, named, text]) => ({ domain: ofDomain, selector: named, publicKey: text })),
   );
   return pulumi
-    .all([pulumi.all(publicKeys), certificate.spkiSha256, certificate.nextSpkiSha256])
-    .apply(([found, current, next]) => stackRecords(plan, found, { current, next }, ttl));
+    .all([
+      pulumi.all(publicKeys),
+      certificate.spkiSha256,
+      certificate.nextSpkiSha256,
+      certificate.rsaSpkiSha256,
+      certificate.nextRsaSpkiSha256,
+    ])
+    .apply(([found, current, next, rsa, nextRsa]) => {
+      const ofRsa = rsa === "" ? {} : { rsa: { current: rsa, next: nextRsa } };
+      return stackRecords(plan, found, { current, next, ...ofRsa }, ttl);
+    });
 }
 
 type Login = { readonly password: pulumi.Input<string> } | { readonly passwordHash: pulumi.Input<string> };

@@ -40,6 +40,8 @@ test("the local host listens on loopback alone and on no port that needs root", 
       ["submissions", "tls"],
       ["imap", "starttls"],
       ["imaps", "tls"],
+      ["http", "none"],
+      ["https", "tls"],
     ],
   );
 });
@@ -110,6 +112,8 @@ test("ports move together by their base or one by one", () => {
     submissions: 30_465,
     imap: 1143,
     imaps: 30_993,
+    http: 30_080,
+    https: 30_443,
     dns: 30_053,
   });
 });

@@ -7,6 +7,7 @@ import { hostName } from "../mailserver-runtime/dns/records.ts";
 import { type Listener, networkSchema, type SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { parseAddress, parseDomain } from "./accounts/address.ts";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
+import { type CertificatePlan, planCertificates } from "./certificate/certificate-plan.ts";
 import { type Placement, placementOf } from "./host/placement.ts";
 import { listenersOn, type Ports, portsOf } from "./mail-server/ports.ts";
 import { bytesOf } from "./mail-server/size.ts";
@@ -74,7 +75,7 @@ export interface StackPlan {
   readonly settings: SettingsInput;
   /** The settings that are read once, at the server's start. */
   readonly restartOn: Readonly<Record<string, unknown>>;
-  readonly certificateNames: readonly string[];
+  readonly certificates: CertificatePlan;
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -104,6 +105,16 @@ export function planStack(args: MailStackArgs): StackPlan {
     }),
   };
   checkPasswordNames(args, mailboxes, mistakes);
+  const certificates = planCertificates(
+    {
+      certificate: args.certificate,
+      hasToken: args.tokens?.acme !== undefined,
+      hostname,
+      domains: domains.map(({ name, declaration }) => ({ name, mtaSts: declaration.mtaSts !== undefined })),
+      clientSettings: args.web?.clientSettings ?? true,
+    },
+    mistakes,
+  );
   if (mistakes.length > 0) throw new StackMistakes(mistakes);
   return {
     hostname,
@@ -116,7 +127,7 @@ export function planStack(args: MailStackArgs): StackPlan {
     listeners,
     settings,
     restartOn: { dns: settings.dns },
-    certificateNames: [hostname, "localhost"],
+    certificates,
     endpoints: listeners.map(endpointOf),
   };
 }
@@ -401,7 +412,8 @@ function checkPasswordNames(
 }
 
 function endpointOf({ protocol, address, port }: Listener): Endpoint {
-  return { service: protocol, address, port, security: protocol.endsWith("s") ? "tls" : "starttls" };
+  const security = protocol === "http" ? "none" : protocol.endsWith("s") ? "tls" : "starttls";
+  return { service: protocol, address, port, security };
 }
 
 function requireHosted(

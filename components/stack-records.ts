@@ -59,6 +59,12 @@ export function zoneOrigins(plan: StackPlan): string[] {
   return Object.keys(stackRecords(plan, [], undefined, undefined).zones);
 }
 
+/** The text that HTTPS serves as each domain's MTA-STS policy (RFC 8461 §3.2). @throws {PlanError} */
+export function mtaStsPolicies(plan: StackPlan): Record<string, string> {
+  const { mtaSts } = planRecords(planArgs(plan, [], undefined, undefined));
+  return Object.fromEntries(mtaSts.map(({ domain, text }) => [domain, text]));
+}
+
 function zonesOf(plan: StackPlan): string[] {
   return defaultZones(
     plan.hostname,
@@ -72,7 +78,7 @@ function planArgs(
   tlsKeys: TlsKeys | undefined,
   ttl: number | undefined,
 ): PlanArgs {
-  const { smtp: _, dns: __, ...services } = plan.ports;
+  const { smtp: _, dns: __, http: ___, https: ____, ...services } = plan.ports;
   return {
     host: { name: plan.hostname, ipv4: [plan.address] },
     domains: plan.domains.map(({ name, declaration, keys: planned }) => ({
@@ -80,6 +86,7 @@ function planArgs(
       dmarc: declaration.dmarc ?? { policy: "reject" },
       ...(declaration.spf && { spf: declaration.spf }),
       ...(declaration.tlsRpt && { tlsRpt: declaration.tlsRpt }),
+      ...(declaration.mtaSts && { mtaSts: declaration.mtaSts }),
       dkim: planned.flatMap(({ selector, role, algorithm }) => {
         const key = keys.find((candidate) => candidate.domain === name && candidate.selector === selector);
         if (!key) return [];
@@ -91,7 +98,7 @@ function planArgs(
         };
       }),
     })),
-    served: { smtp: true, smtpTls: true, services, https: [] },
+    served: { smtp: true, smtpTls: true, services, https: plan.certificates.webNames },
     ...(tlsKeys && { tlsKeys }),
     ...(ttl !== undefined && { ttl }),
   };

@@ -275,6 +275,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const renewals = startRenewals({
       directories,
       log,
+      resolver,
       onIssued: () => Promise.all([tls.reload(), front.reload("files")]),
     });
     closers.push(() => renewals.close());

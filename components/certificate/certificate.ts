@@ -1,34 +1,33 @@
 import * as pulumi from "@pulumi/pulumi";
-
-/** Who issues a certificate, by `type`. */
-export type CertificateIssuer = {
-  /** An authority of the host's own, for a test network: its clients are told to trust it. */
-  readonly type: "local-ca";
-};
+import type {
+  DeclaredIssuer,
+  DeclaredIssuerInput,
+} from "../../mailserver-runtime/settings/certificate-issuer.ts";
 
 export interface CertificateArgs {
   /** The names it is for; the first one is its subject. */
   readonly names: pulumi.Input<pulumi.Input<string>[]>;
-  /** Who issues it; the host's own authority when absent. */
-  readonly issuer?: pulumi.Input<CertificateIssuer>;
+  /** Who issues it, by `type`: `local-ca` (when absent), an authority of the host's own, or `acme` (RFC 8555). */
+  readonly issuer?: pulumi.Input<DeclaredIssuerInput>;
+  /** For DNS-01: Cloudflare's API token, or the secret of the TSIG key. */
+  readonly challengeSecret?: pulumi.Input<string>;
 }
 
 /**
- * A certificate for the host's names, issued and renewed on the host; the first issue is waited for. Key and certificate stay
- * there. Its id for an import is its first name.
+ * A certificate for the host's names, issued and renewed on the host. Key and certificate stay there; until an authority has
+ * made the first, the host's own serves over the same key. Its id for an import is its first name.
  */
 export class Certificate extends pulumi.CustomResource {
   declare readonly names: pulumi.Output<string[]>;
-  declare readonly issuer: pulumi.Output<CertificateIssuer>;
-  /** When it ends, ISO 8601. */
-  declare readonly notAfter: pulumi.Output<string>;
+  declare readonly issuer: pulumi.Output<DeclaredIssuer>;
   /** SHA-256 of its key, hex: TLSA 3 1 1 (RFC 6698). */
   declare readonly spkiSha256: pulumi.Output<string>;
   /** The same of the key that follows. */
   declare readonly nextSpkiSha256: pulumi.Output<string>;
-  /** SHA-256 of the certificate, hex. */
-  declare readonly fingerprint: pulumi.Output<string>;
-  /** The issuing authority's certificate. */
+  /** The same of the RSA key beside it; empty where the issuer has none. */
+  declare readonly rsaSpkiSha256: pulumi.Output<string>;
+  declare readonly nextRsaSpkiSha256: pulumi.Output<string>;
+  /** The certificate of the host's own authority; empty where it has none. */
   declare readonly caCertificatePem: pulumi.Output<string>;
   /** The URN that owns the certificate on the host. */
   declare readonly owner: pulumi.Output<string>;
@@ -40,14 +39,15 @@ export class Certificate extends pulumi.CustomResource {
       {
         issuer: undefined,
         ...args,
-        notAfter: undefined,
+        ...(args.challengeSecret !== undefined && { challengeSecret: pulumi.secret(args.challengeSecret) }),
         spkiSha256: undefined,
         nextSpkiSha256: undefined,
-        fingerprint: undefined,
+        rsaSpkiSha256: undefined,
+        nextRsaSpkiSha256: undefined,
         caCertificatePem: undefined,
         owner: undefined,
       },
-      options,
+      pulumi.mergeOptions({ additionalSecretOutputs: ["challengeSecret"] }, options),
     );
   }
 }

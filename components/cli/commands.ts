@@ -17,6 +17,7 @@ import { reports } from "./commands/reports.ts";
 import { stacks } from "./commands/stacks.ts";
 import { start } from "./commands/start.ts";
 import { stop } from "./commands/stop.ts";
+import { tls } from "./commands/tls.ts";
 import { trace } from "./commands/trace.ts";
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   queue,
   quarantine,
   reports,
+  tls,
   mailbox,
   help,
   version,

@@ -6,7 +6,7 @@ import "../engine/lazy/sdk.ts";
 
 import { pathToFileURL } from "node:url";
 import { Workspace } from "../engine/config/workspace.ts";
-import type { EmitEvent } from "../engine/events.ts";
+import type { EmitEvent, Severity } from "../engine/events.ts";
 import type { Operation, OperationResult, Program } from "../engine/operations.ts";
 import { checkConfigRules } from "./config-rules.ts";
 import type { Display } from "./display/display.ts";
@@ -113,9 +113,11 @@ async function perform(
   let secrets: string[] = [];
   const emit: EmitEvent = (event) =>
     request.display?.emit("message" in event ? { ...event, message: scrub(event.message, secrets) } : event);
+  const saying = (severity: Severity) => (urn: string, message: string) =>
+    emit({ kind: "diagnostic", severity, urn, message });
   const loading = Promise.all([
     import("../engine/operations.ts"),
-    providerFactories((urn, message) => emit({ kind: "diagnostic", severity: "warning", urn, message })),
+    providerFactories(saying("warning"), saying("info")),
     import("../engine/program.ts"),
   ]);
   loading.catch(() => {});

@@ -102,6 +102,8 @@ export interface TlsKeys {
   readonly current: string;
   /** Published ahead of its use, so that the host may switch without a DNS change (RFC 7671 §8.1). */
   readonly next?: string;
+  /** The same of the RSA keys, where the host shows clients either. */
+  readonly rsa?: { readonly current: string; readonly next?: string };
 }
 
 export interface PlanCertificateAuthority {

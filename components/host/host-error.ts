@@ -11,6 +11,8 @@ export type HostErrorCode =
   | "unsupported"
   /** The server did not become healthy. */
   | "unhealthy"
+  /** An authority has not made a certificate yet, and none can come in time. */
+  | "certificate-pending"
   /** Another process holds a port. */
   | "port-taken"
   /** The answer does not follow the contract: another version, most likely. */

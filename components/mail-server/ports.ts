@@ -2,13 +2,15 @@
 import type { Listener } from "../../mailserver-runtime/settings/schema.ts";
 import type { ServerSettings, Service } from "../mail-stack-args.ts";
 
-/** RFC 5321, 6409, 8314, 9051, 1035. */
+/** RFC 5321, 6409, 8314, 9051, 9110, 1035. */
 const standardPorts: Readonly<Record<Service, number>> = {
   smtp: 25,
   submission: 587,
   submissions: 465,
   imap: 143,
   imaps: 993,
+  http: 80,
+  https: 443,
   dns: 53,
 };
 

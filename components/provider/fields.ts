@@ -20,6 +20,15 @@ export const domain = z.string().transform(canonical(parseDomain));
 /** A name that can be connected to (RFC 1123 §2.1). */
 export const hostName = z.string().transform(canonical(canonicalHostName));
 
+/** A name a certificate may be for: a host's, or `*.` and a name (RFC 6125 §6.4.3). */
+export const certificateName = z
+  .string()
+  .transform(
+    canonical((text) =>
+      text.startsWith("*.") ? `*.${canonicalHostName(text.slice(2))}` : canonicalHostName(text),
+    ),
+  );
+
 /** A mail address. */
 export const address = z.string().transform(canonical(canonicalAddress));
 

@@ -29,10 +29,13 @@ import { packageSchema, packageVersion } from "./schema.ts";
 /** A stack with many thousand resources sends large property maps; the CLI's own limit is the same. */
 const MESSAGE_LIMIT = 400 << 20;
 
+/** Something about one resource, for whoever watches the engine. */
+type Say = (urn: string, message: string) => void;
+
 export interface HostOptions {
   /** Where the engine listens; it tells again by Handshake or Attach. */
   readonly engineAddress?: string;
-  readonly provider?: (warn: (urn: string, message: string) => void) => ResourceProvider;
+  readonly provider?: (warn: Say, inform: Say) => ResourceProvider;
 }
 
 export interface ServedProvider {
@@ -43,8 +46,9 @@ export interface ServedProvider {
 /** Serves one provider on a free port of 127.0.0.1. */
 export async function serveProvider(options: HostOptions = {}): Promise<ServedProvider> {
   const engine = new EngineLog(options.engineAddress);
-  const warn = (urn: string, message: string) => engine.warn(urn, message);
-  const provider = options.provider?.(warn) ?? createProvider({ warn });
+  const warn: Say = (urn, message) => engine.say(engineMessages.LogSeverity.WARNING, urn, message);
+  const inform: Say = (urn, message) => engine.say(engineMessages.LogSeverity.INFO, urn, message);
+  const provider = options.provider?.(warn, inform) ?? createProvider({ warn, inform });
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MESSAGE_LIMIT,
     "grpc.max_send_message_length": MESSAGE_LIMIT,
@@ -326,7 +330,7 @@ function statusBytes(message: string, detail: any.Any): Uint8Array {
   return status.serializeBinary();
 }
 
-/** The engine's log: where a warning about one resource is shown beside it. */
+/** The engine's log: where a word about one resource is shown beside it. */
 class EngineLog {
   #client: engineServices.EngineClient | undefined;
 
@@ -340,12 +344,12 @@ class EngineLog {
     this.#client = new engineServices.EngineClient(address, grpc.credentials.createInsecure());
   }
 
-  warn(urn: string, message: string): void {
+  say(severity: 1 | 2, urn: string, message: string): void {
     const request = new engineMessages.LogRequest();
-    request.setSeverity(engineMessages.LogSeverity.WARNING);
+    request.setSeverity(severity);
     request.setUrn(urn);
     request.setMessage(message);
-    // A warning that cannot be shown must not fail what it warns of.
+    // What cannot be shown must not fail what it speaks of.
     this.#client?.log(request, () => {});
   }
 

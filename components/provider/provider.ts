@@ -36,6 +36,8 @@ const DIAL_PAUSE_MS = 250;
 export interface ProviderOptions {
   /** Told what deserves a person's eye and fails nothing. */
   readonly warn?: (urn: string, message: string) => void;
+  /** Told how far something is that takes a while. */
+  readonly inform?: (urn: string, message: string) => void;
   /** Makes the connection; the real one when absent. */
   readonly connect?: typeof connect;
 }
@@ -228,7 +230,7 @@ class MailkeepProvider implements ResourceProvider {
   ): Promise<Record<string, PropertyDiff>> {
     const limit = { deadline: Date.now() + DRIFT_LIMIT_MS, signal: this.#cancelled.signal };
     const answer = await type.drift?.(
-      { host: this.#connected(), limit, owner: urn },
+      { host: this.#connected(), limit, owner: urn, tell: this.#teller(urn) },
       actionInputs(oldInputs),
     );
     if (!answer) return {};
@@ -246,6 +248,10 @@ class MailkeepProvider implements ResourceProvider {
     this.#options.warn?.(urn, message);
   }
 
+  #teller(urn: string): (message: string) => void {
+    return (message) => this.#options.inform?.(urn, message);
+  }
+
   /** Runs an action; a host that cannot be reached is tried again until the operation's deadline. */
   async #act<T>(
     { urn, timeoutSeconds }: { urn: string; timeoutSeconds: number },
@@ -258,7 +264,7 @@ class MailkeepProvider implements ResourceProvider {
     };
     for (;;) {
       try {
-        return await run({ host, limit, owner: urn });
+        return await run({ host, limit, owner: urn, tell: this.#teller(urn) });
       } catch (error) {
         const again =
           error instanceof HostError &&

@@ -11,6 +11,8 @@ export interface Action {
   readonly limit: Limit;
   /** The resource's URN: written on what it makes, and asked before anything is taken away. */
   readonly owner: string;
+  /** Tells a person who watches what is going on; for what takes longer than a moment. */
+  readonly tell: (message: string) => void;
 }
 
 /** What a look at the host found. */

@@ -4,6 +4,7 @@ import { alias } from "./resources/alias.ts";
 import { certificate } from "./resources/certificate.ts";
 import { dkimKey } from "./resources/dkim-key.ts";
 import { domain } from "./resources/domain.ts";
+import { issuedCertificate } from "./resources/issued-certificate.ts";
 import { mailDirectories } from "./resources/mail-directories.ts";
 import { mailbox } from "./resources/mailbox.ts";
 import { relay } from "./resources/relay.ts";
@@ -16,6 +17,7 @@ export const resourceTypes: readonly AnyResourceType[] = [
   settings,
   dkimKey,
   certificate,
+  issuedCertificate,
   zone,
   server,
   domain,

@@ -5,8 +5,9 @@ import { readIfPresent } from "../config/durable-file.ts";
 import { readStackObject } from "../config/stack/files.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Protocol } from "../settings/schema.ts";
-import { acmeState } from "../tls/acme/renewals.ts";
-import { served, speaksTls } from "../tls/served.ts";
+import { acmeStates } from "../tls/acme/renewals.ts";
+import { type Served, served, speaksTls } from "../tls/served.ts";
+import { acmeProgress } from "./acme-progress.ts";
 import { OperationError, type Performers } from "./context.ts";
 import type { OperationAnswer } from "./contract.ts";
 
@@ -39,10 +40,11 @@ export const tlsOperations: Performers<"tls.status"> = {
           if ((of?.proxyProtocol.length ?? 0) > 0)
             ports.push({ ...at, problem: "is for its proxy alone, and was not asked" });
           else
-            ports.push({
-              ...at,
-              ...(await look(protocol as Protocol, loopback(address), port, name, authority)),
-            });
+            ports.push(
+              ...(await look(protocol as Protocol, { host: loopback(address), port }, name, authority)).map(
+                (seen) => ({ ...at, ...seen }),
+              ),
+            );
         }
       }
       return { ports, certificates, lines: linesOf({ ports, certificates }) };
@@ -50,23 +52,29 @@ export const tlsOperations: Performers<"tls.status"> = {
   },
 };
 
+type Seen = Omit<Port, "protocol" | "port" | "name">;
+
+/** What clients of this day are shown, and those that know RSA alone where that is another certificate. */
 async function look(
   protocol: Protocol,
-  host: string,
-  port: number,
+  at: { readonly host: string; readonly port: number },
   name: string,
   authority: string | undefined,
-): Promise<Omit<Port, "protocol" | "port" | "name">> {
+): Promise<Seen[]> {
+  const authorities = authority === undefined ? [] : [authority];
   try {
-    const {
-      protocol: version,
-      problem,
-      ...seen
-    } = await served(protocol, { host, port }, name, authority === undefined ? [] : [authority]);
-    return { ...seen, version, ...(problem !== undefined && { problem }) };
+    const modern = await served(protocol, at, name, authorities);
+    if (!modern.key.startsWith("ec ")) return [seenOf(modern)];
+    // Without a second certificate such a client has no handshake: nothing to tell.
+    const old = await served(protocol, at, name, authorities, "rsa").catch(() => undefined);
+    return old === undefined ? [seenOf(modern)] : [seenOf(modern), seenOf(old)];
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return [{ problem: error instanceof Error ? error.message : String(error) }];
   }
+}
+
+function seenOf({ protocol: version, problem, ...seen }: Served): Seen {
+  return { ...seen, version, ...(problem !== undefined && { problem }) };
 }
 
 /** Where a port that is bound to every address is reached. */
@@ -82,12 +90,10 @@ async function declaredCertificates(directories: Directories): Promise<Answer["c
     const firstName = decodeURIComponent(file.slice(0, -5));
     const object = await readStackObject(directories.config, "certificates", firstName);
     if (object === undefined) continue;
-    const acme = await acmeState(directories, firstName);
     found.push({
       names: object.names,
       issuer: object.issuer.type === "acme" ? object.issuer.directory : "local-ca",
-      ...(acme && { issued: acme.issued, nextOrder: new Date(Math.max(acme.dueAt, 0)).toISOString() }),
-      ...(acme?.status.lastError !== undefined && { lastError: acme.status.lastError }),
+      ...acmeProgress(await acmeStates(directories, firstName)),
     });
   }
   return found;

@@ -52,11 +52,15 @@ export async function reportsCommand(context: CommandContext, args: readonly str
   return 0;
 }
 
-/** `tls status [name] ...` */
+/** `tls status [name] ...`, `tls renew <name>` */
 export async function tlsCommand(context: CommandContext, args: readonly string[]): Promise<number> {
   const { positionals } = parsed(args, {});
   const [action, ...names] = positionals;
-  if (action !== "status") throw new CommandError("usage: tls status [name] ...");
+  if (action === "renew" && names.length === 1) {
+    context.out((await ask(context, "certificate.renew", { names })).lines.join("\n"));
+    return 0;
+  }
+  if (action !== "status") throw new CommandError("usage: tls status [name] ...\n       tls renew <name>");
   const { lines } = await ask(context, "tls.status", names.length === 0 ? {} : { names });
   context.out(lines.join("\n"));
   return 0;

@@ -31,9 +31,6 @@ export interface SocketService {
   readonly proxyTimeoutMs?: number;
 }
 
-const HELLO_MS = 10_000;
-const LONGEST_RECORD = 16_389;
-
 const withTlsFirst: ReadonlySet<Protocol> = new Set(["submissions", "imaps", "pop3s", "https"]);
 /** Whether the protocol begins with TLS. */
 export function beginsWithTls(protocol: Protocol): boolean {
@@ -68,10 +65,7 @@ async function serve(connection: SocketConnection, service: SocketService): Prom
       return;
     }
     if (connection.closed) return;
-    if (implicitTls) {
-      const hello = service.tlsProof === undefined ? undefined : await clientHello(connection);
-      await connection.acceptTls(hello === undefined ? undefined : service.tlsProof?.(hello));
-    }
+    if (implicitTls) await connection.acceptTls(service.tlsProof);
     await service.onConnection(connection);
     connection.end();
   } catch (error) {
@@ -87,18 +81,6 @@ async function serve(connection: SocketConnection, service: SocketService): Prom
     }
     connection.destroy();
   }
-}
-
-/** The first record of a handshake (RFC 8446 §5.1), which stays to be read. */
-async function clientHello(connection: SocketConnection): Promise<Buffer> {
-  const deadline = Date.now() + HELLO_MS;
-  let bytes: Buffer = Buffer.alloc(0);
-  while (bytes.length < 5 || bytes.length < Math.min(5 + bytes.readUInt16BE(3), LONGEST_RECORD)) {
-    const chunk = await connection.readChunk(65_536, Math.max(1, deadline - Date.now()));
-    bytes = bytes.length === 0 ? Buffer.from(chunk) : Buffer.concat([bytes, chunk]);
-  }
-  connection.unread(bytes);
-  return bytes;
 }
 
 async function readProxyHeader(connection: SocketConnection, timeoutMs: number): Promise<void> {

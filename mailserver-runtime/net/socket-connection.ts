@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { type TLSSocket, TLSSocket as TlsSocket } from "node:tls";
 import { normalAddress } from "./address.ts";
 import { certificateHash } from "./certificate-hash.ts";
+import { readClientHello, serverNameOf } from "./client-hello.ts";
 import {
   type ChannelBindingType,
   type Connection,
@@ -184,12 +185,15 @@ export class SocketConnection implements Connection {
     if (this.#input.length > 0) throw this.#fail("tls", "plain text was sent before the TLS handshake");
     return this.acceptTls();
   }
-  /** TLS from the first byte on (RFC 8314), or after a PROXY header: what has arrived belongs to the handshake. */
-  async acceptTls(offer?: TlsOffer): Promise<void> {
-    const contexts = offer?.contexts ?? this.#contexts;
-    if (contexts === undefined) throw new Error("startTls on a connection without TLS contexts");
+  /**
+   * TLS from the first byte on (RFC 8314), or after a PROXY header: what has arrived belongs to the handshake. `offerFor` may
+   * answer a ClientHello otherwise than by the listener's certificates.
+   */
+  async acceptTls(offerFor?: (hello: Buffer) => TlsOffer | undefined): Promise<void> {
+    if (this.#contexts === undefined) throw new Error("startTls on a connection without TLS contexts");
     if (this.tls !== undefined) throw new Error("startTls on a connection that has TLS");
     if (this.#ended !== undefined) throw errorOf(this.#ended);
+    const { servername, secureContext, offer } = await this.#answerTo(this.#contexts, offerFor);
     const plain = this.#socket;
     disown(plain);
     plain.pause();
@@ -204,26 +208,13 @@ export class SocketConnection implements Connection {
     if (plain.destroyed) throw this.#fail("closed", "the connection closed before the TLS handshake");
     const secure = new TlsSocket(plain, {
       isServer: true,
-      secureContext: contexts.context(undefined),
+      secureContext,
       requestCert: false,
       ...(offer && { ALPNProtocols: [...offer.alpn] }),
-      SNICallback: (servername, callback) => {
-        try {
-          callback(null, contexts.context(servername));
-        } catch (error) {
-          callback(error as Error);
-        }
-      },
     });
     this.#socket = secure;
     await this.#handshake(secure);
-    // TLSSocket has the name after SNI on a server too; the typing knows only `false` or string on clients.
-    const { servername } = secure as { servername?: string | false };
-    this.tls = {
-      protocol: secure.getProtocol() ?? "unknown",
-      cipher: secure.getCipher().name,
-      servername: typeof servername === "string" ? servername : undefined,
-    };
+    this.tls = { protocol: secure.getProtocol() ?? "unknown", cipher: secure.getCipher().name, servername };
     this.#paused = false;
     this.#own(secure);
   }
@@ -412,6 +403,25 @@ export class SocketConnection implements Connection {
     socket.on("close", onClose);
     socket.on("drain", onDrain);
   }
+  /** What the client's first record asks for, and the certificates for it. */
+  async #answerTo(contexts: TlsContexts, offerFor: ((hello: Buffer) => TlsOffer | undefined) | undefined) {
+    try {
+      this.flush();
+      const hello = await readClientHello(this, HANDSHAKE_MS);
+      const servername = serverNameOf(hello);
+      const offer = offerFor?.(hello);
+      return { servername, offer, secureContext: (offer?.contexts ?? contexts).context(servername) };
+    } catch (error) {
+      if (error instanceof ConnectionError && error.code === "shutdown") throw error;
+      const failed = this.#fail(
+        "tls",
+        `TLS handshake failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      this.destroy();
+      throw failed;
+    }
+  }
+
   #handshake(secure: TLSSocket): Promise<void> {
     return new Promise((resolve, reject) => {
       const failed = (error?: Error | null) => {

@@ -6,6 +6,8 @@
  * - `next-privkey.pem`: the key of the certificate that will follow. It is made long before it is used, so
  *   that its TLSA record is in every cache when the certificate changes (RFC 7671 §8.1).
  *
+ * `rsa/` below it has the same three files where RSA is declared beside ECDSA.
+ *
  * A renewal takes the next key into use by writing the certificate first and the keys after. Killed in
  * between, the certificate's key is still there under its old name, so a reader tries both.
  */
@@ -13,6 +15,7 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject, X509Cert
 import { join } from "node:path";
 import { readIfPresent, writeDurably } from "../config/durable-file.ts";
 import { stackFileName } from "../config/stack/objects.ts";
+import type { KeyType } from "../settings/certificate-issuer.ts";
 
 /** A certificate with the key that fits it. */
 export interface CertificatePair {
@@ -33,6 +36,17 @@ export class BrokenCertificate extends Error {
 /** The folder of the certificate whose first name this is. */
 export function certificateFolder(state: string, firstName: string): string {
   return join(state, "certificates", stackFileName(firstName).replace(/\.json$/, ""));
+}
+
+/** Where the certificate with an RSA key lies, beside the one with ECDSA. */
+export function rsaFolder(folder: string): string {
+  return join(folder, "rsa");
+}
+
+/** The folder of a certificate's key of this kind. */
+export function keyFolder(state: string, firstName: string, type: KeyType): string {
+  const folder = certificateFolder(state, firstName);
+  return type === "rsa" ? rsaFolder(folder) : folder;
 }
 
 /**

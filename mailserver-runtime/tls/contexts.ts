@@ -7,16 +7,13 @@
  * not) never replaces one that works: it is named in `status()` and in the log, and the working one stays.
  */
 
-import { X509Certificate } from "node:crypto";
-import { statSync } from "node:fs";
 import { join } from "node:path";
-import { createSecureContext, type SecureContext } from "node:tls";
 import type { TlsContexts } from "../net/connection.ts";
 import type { Log } from "../net/log.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
-import { type CertificateSource, certificateSources } from "./certificate-sources.ts";
-import { cipherSuites } from "./cipher-suites.ts";
+import { certificateSources } from "./certificate-sources.ts";
+import { type Good, type Held, holdCertificate } from "./served-certificate.ts";
 
 /** What one certificate's state is, for people. */
 export interface CertificateStatus {
@@ -24,6 +21,7 @@ export interface CertificateStatus {
   /** Names it is served for; empty when it has never worked. */
   readonly names: readonly string[];
   readonly issuer: string | undefined;
+  /** Of the one that ends first. */
   readonly notAfter: Date | undefined;
   /** What is wrong with the files now; the names above are still served by the last good ones. */
   readonly problem: string | undefined;
@@ -40,6 +38,9 @@ export interface LoadedTls {
 export interface TlsOptions {
   /** DMS's SSL_TYPE and paths; default none. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where DMS's modes look; default `/etc/letsencrypt` and `/etc/ssl`. */
+  readonly letsencrypt?: string;
+  readonly system?: string;
   /** Looks at the files this often; default 5 s. 0: only when `reload` is called. */
   readonly pollMs?: number;
 }
@@ -47,18 +48,6 @@ export interface TlsOptions {
 /** There is no certificate at all: TLS cannot be spoken, and the message says what to do. */
 export class NoCertificate extends Error {
   override name = "NoCertificate";
-}
-
-interface Held {
-  readonly source: CertificateSource;
-  readonly signature: string;
-  readonly good: Good | undefined;
-  readonly problem: string | undefined;
-}
-interface Good {
-  readonly context: SecureContext;
-  readonly leaf: X509Certificate;
-  readonly names: readonly string[];
 }
 
 /** Reads all certificates; one that is broken is named in the log and in `status()`, and never throws here. */
@@ -74,15 +63,18 @@ export async function loadTlsContexts(
   let closed = false;
 
   async function load(): Promise<void> {
-    const sources = certificateSources(directories, settings.hostname, options.env ?? {});
+    const sources = certificateSources({
+      directories,
+      hostname: settings.hostname,
+      env: options.env ?? {},
+      letsencrypt: options.letsencrypt ?? "/etc/letsencrypt",
+      system: options.system ?? "/etc/ssl",
+    });
     const next = await Promise.all(
-      sources.map((source) =>
-        read(
-          source,
-          held.find((one) => one.source.place === source.place),
-          settings,
-        ),
-      ),
+      sources.map((source) => {
+        const before = held.find((one) => one.source.id === source.id);
+        return holdCertificate(source, before, settings);
+      }),
     );
     if (closed || (next.length === held.length && next.every((one, index) => one === held[index]))) return;
     for (const one of next)
@@ -125,8 +117,8 @@ export async function loadTlsContexts(
       held.map(({ source, good, problem }) => ({
         place: source.place,
         names: good?.names ?? [],
-        issuer: good?.leaf.issuer,
-        notAfter: good === undefined ? undefined : new Date(good.leaf.validTo),
+        issuer: good?.leaves[0]?.issuer,
+        notAfter: good && new Date(Math.min(...good.leaves.map(({ validTo }) => Date.parse(validTo)))),
         problem,
       })),
     close() {
@@ -136,80 +128,8 @@ export async function loadTlsContexts(
   };
 }
 
-async function read(
-  source: CertificateSource,
-  before: Held | undefined,
-  settings: Pick<Settings, "hostname" | "tls">,
-): Promise<Held> {
-  const signature = signatureOf(source.files);
-  if (before?.signature === signature) return before;
-  const keep = (problem: string): Held => ({ source, signature, good: before?.good, problem });
-  try {
-    const pair = await source.read();
-    if (pair === undefined) return keep(`${source.files[0]} is missing`);
-    const { chain: cert, privateKey: key, leaf } = pair;
-    const names = namesOf(leaf);
-    const problem = expiredIn(cert, leaf);
-    if (problem !== undefined && before?.good !== undefined && !hasExpired(before.good)) return keep(problem);
-    if (before?.good !== undefined && !hasExpired(before.good) && isFor(before.good.names, settings.hostname))
-      if (!isFor(names, settings.hostname))
-        return keep(`the certificate is for ${names.join(", ")}, not for ${settings.hostname}`);
-    const context = createSecureContext({
-      cert,
-      key,
-      ciphers: cipherSuites[settings.tls.level],
-      minVersion: "TLSv1.2",
-      honorCipherOrder: true,
-      dhparam: "auto",
-    });
-    return { source, signature, good: { context, leaf, names }, problem };
-  } catch (error) {
-    return keep(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** What of a chain has ended; a client would refuse it, whichever certificate it is. */
-function expiredIn(chain: string, leaf: X509Certificate): string | undefined {
-  if (Date.parse(leaf.validTo) < Date.now()) return `the certificate has expired (${leaf.validTo})`;
-  const blocks = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const ended = blocks
-    .slice(1)
-    .map((block) => new X509Certificate(block))
-    .find(({ validTo }) => Date.parse(validTo) < Date.now());
-  return ended && `its chain has expired: ${ended.subject.replaceAll("\n", ", ")} (${ended.validTo})`;
-}
-
-function isFor(names: readonly string[], hostname: string): boolean {
-  const name = hostname.toLowerCase();
-  return names.includes(name) || names.includes(`*.${name.slice(name.indexOf(".") + 1)}`);
-}
-
 /** RFC 6125 §6.4.3: the exact name, else a wildcard for its first label. */
 function lookUp(names: ReadonlyMap<string, Good>, servername: string): Good | undefined {
   const name = servername.toLowerCase().replace(/\.$/, "");
   return names.get(name) ?? names.get(`*.${name.slice(name.indexOf(".") + 1)}`);
-}
-
-function namesOf(leaf: X509Certificate): string[] {
-  const names = (leaf.subjectAltName ?? "")
-    .split(", ")
-    .filter((name) => name.startsWith("DNS:"))
-    .map((name) => name.slice(4).toLowerCase());
-  if (names.length > 0) return names;
-  // Certificates of the last century have their name in the subject.
-  const subject = /^CN=(.+)$/m.exec(leaf.subject)?.[1];
-  return subject === undefined ? [] : [subject.toLowerCase()];
-}
-
-function hasExpired({ leaf }: Good): boolean {
-  return Date.parse(leaf.validTo) < Date.now();
-}
-
-function signatureOf(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      const stats = statSync(file, { throwIfNoEntry: false });
-      return stats === undefined ? "-" : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
-    })
-    .join(" ");
 }

@@ -46,18 +46,27 @@ export function speaksTls(protocol: Protocol): boolean {
   return talks[protocol] !== undefined;
 }
 
+/** A client that is asked for, by what it can verify. */
+export const clients = {
+  /** Everything that OpenSSL can. */
+  modern: undefined,
+  /** RSA alone, as clients that know nothing younger. */
+  rsa: "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+} as const;
+
 /** Rejects with what went wrong before there was a certificate. */
 export async function served(
   protocol: Protocol,
   at: { readonly host: string; readonly port: number },
   servername: string,
   authorities: readonly string[],
+  client: keyof typeof clients = "modern",
 ): Promise<Served> {
   const plain = connectPlain(at);
   const timer = setTimeout(() => plain.destroy(new Error(`no handshake within ${WHOLE_MS} ms`)), WHOLE_MS);
   try {
     await talk(plain, talks[protocol] ?? []);
-    const secure = await handshake(plain, servername, authorities);
+    const secure = await handshake(plain, servername, authorities, clients[client]);
     const leaf = secure.getPeerX509Certificate();
     if (leaf === undefined) throw new Error("no certificate was shown");
     const { asymmetricKeyType = "?", asymmetricKeyDetails = {} } = leaf.publicKey;
@@ -77,13 +86,19 @@ export async function served(
   }
 }
 
-function handshake(plain: Socket, servername: string, authorities: readonly string[]): Promise<TLSSocket> {
+function handshake(
+  plain: Socket,
+  servername: string,
+  authorities: readonly string[],
+  sigalgs: string | undefined,
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secure = connect({
       socket: plain,
       servername,
       rejectUnauthorized: false,
       ca: [...getCACertificates("default"), ...authorities],
+      ...(sigalgs !== undefined && { sigalgs }),
     });
     secure.once("secureConnect", () => resolve(secure));
     secure.on("error", reject);

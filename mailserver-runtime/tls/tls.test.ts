@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { connect, type PeerCertificate, TLSSocket } from "node:tls";
+import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import { silentLog } from "../net/log.ts";
+import { SocketConnection } from "../net/socket-connection.ts";
 import { type Directories, directoriesBelow } from "../settings/directories.ts";
 import { parseSettings } from "../settings/parse.ts";
 import { BrokenCertificate, certificateFolder, spkiSha256 } from "./certificate-files.ts";
@@ -49,14 +49,9 @@ async function load(
 
 /** What a client that asks for `servername` is shown, and over which protocol and cipher. */
 async function handshake(tls: LoadedTls, servername: string, options: object = {}) {
-  // As net/socket-connection.ts does it: protocol versions and ciphers are those of the first context.
-  const server = createServer((plain) => {
-    const secure = new TLSSocket(plain, {
-      isServer: true,
-      secureContext: tls.contexts.context(undefined),
-      SNICallback: (name, callback) => callback(null, tls.contexts.context(name)),
-    });
-    secure.on("error", () => plain.destroy());
+  const server = createServer((socket) => {
+    const connection = new SocketConnection(socket, tls.contexts);
+    connection.acceptTls().catch(() => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -272,34 +267,4 @@ test("TLS 1.2 is the least, and modern has no CBC suite while intermediate has (
   await assert.rejects(handshake(modern, "x", cbc));
   const intermediate = await load("mail.example.org", {}, "intermediate");
   assert.equal((await handshake(intermediate, "x", cbc)).cipher, "ECDHE-ECDSA-AES128-SHA256");
-});
-
-test("DMS's SSL_TYPE manual, custom and self-signed serve the pairs at their paths", async () => {
-  const key = await makePrivateKey();
-  const { certificatePem } = await makeAuthority("mail.example.org", key, new Date());
-  const ssl = join(directories.config, "ssl");
-  await mkdir(ssl, { recursive: true });
-  await writeFile(join(ssl, "mail.example.org-full.pem"), key + certificatePem);
-  await writeFile(join(ssl, "mail.example.org-cert.pem"), certificatePem);
-  await writeFile(join(ssl, "mail.example.org-key.pem"), key);
-  for (const env of [
-    { SSL_TYPE: "custom" },
-    { SSL_TYPE: "self-signed" },
-    {
-      SSL_TYPE: "manual",
-      SSL_CERT_PATH: join(ssl, "mail.example.org-cert.pem"),
-      SSL_KEY_PATH: join(ssl, "mail.example.org-key.pem"),
-    },
-  ]) {
-    const tls = await load("mail.example.org", env);
-    assert.deepEqual(tls.status()[0]?.names, ["mail.example.org"], env.SSL_TYPE);
-    assert.equal((await handshake(tls, "mail.example.org")).protocol, "TLSv1.3");
-  }
-  const missing = await load("mail.example.org", {
-    SSL_TYPE: "manual",
-    SSL_CERT_PATH: "/no/cert",
-    SSL_KEY_PATH: "/no/key",
-  });
-  assert.match(missing.status()[0]?.problem ?? "", /\/no\/cert cannot be read: ENOENT/);
-  assert.equal(existsSync("/no/cert"), false);
 });

@@ -5,7 +5,7 @@
  * node:crypto reads certificates but makes none, and node-forge signs with RSA only; @peculiar/x509 is what
  * acme-client uses itself. It is loaded at first use: a server that only serves certificates never needs it.
  */
-import { randomBytes, webcrypto } from "node:crypto";
+import { createPublicKey, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -61,7 +61,7 @@ export interface ServerCertificate {
 export async function issueServerCertificate(wanted: ServerCertificate): Promise<Issued> {
   const x509 = await library();
   const authority = new x509.X509Certificate(wanted.authority.certificatePem);
-  const keys = await keyPair(wanted.privateKeyPem);
+  const publicKey = await publicKeyOf(wanted.privateKeyPem);
   const signer = await keyPair(wanted.authority.privateKeyPem);
   const last = Math.min(wanted.now.getTime() + wanted.days * DAY_MS, authority.notAfter.getTime());
   const first = wanted.names[0]!;
@@ -73,7 +73,7 @@ export async function issueServerCertificate(wanted: ServerCertificate): Promise
     notBefore: new Date(wanted.now.getTime() - BACKDATE_MS),
     notAfter: new Date(last),
     signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: signer.privateKey,
     extensions: [
       new x509.SubjectAlternativeNameExtension(
@@ -83,7 +83,7 @@ export async function issueServerCertificate(wanted: ServerCertificate): Promise
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],
   });
@@ -99,6 +99,15 @@ function library(): Promise<typeof import("@peculiar/x509")> {
     return import("@peculiar/x509");
   })();
   return loaded;
+}
+
+/** The public half of any key: P-256 or RSA. */
+async function publicKeyOf(privateKeyPem: string): Promise<webcrypto.CryptoKey> {
+  const key = createPublicKey(privateKeyPem);
+  const algorithm =
+    key.asymmetricKeyType === "rsa" ? { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" } : ALGORITHM;
+  const der = key.export({ type: "spki", format: "der" });
+  return webcrypto.subtle.importKey("spki", der, algorithm, true, ["verify"]);
 }
 
 async function keyPair(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {

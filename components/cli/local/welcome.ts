@@ -9,6 +9,8 @@ const purposes: Readonly<Record<string, string>> = {
   submissions: "sending",
   imap: "reading",
   imaps: "reading",
+  http: "proofs for certificates",
+  https: "settings for mail programs",
 };
 const securities = { tls: "TLS", starttls: "STARTTLS", none: "no TLS" } as const;
 /** More logins than this are counted, not listed. */

@@ -25,6 +25,16 @@ export const daneKeys: Rule = function* ({ host, ttl, served, tlsKeys }) {
       hash: tlsKeys.next,
       reason: `The next key of ${host.name}, published before it is used (RFC 7671 §8.1).`,
     },
+    {
+      field: "tlsKeys.rsa.current",
+      hash: tlsKeys.rsa?.current,
+      reason: `The RSA key of ${host.name}, shown to clients that take no other.`,
+    },
+    {
+      field: "tlsKeys.rsa.next",
+      hash: tlsKeys.rsa?.next,
+      reason: `The next RSA key of ${host.name}, published before it is used (RFC 7671 §8.1).`,
+    },
   ];
   for (const { field, hash, reason } of keys) {
     if (hash === undefined) continue;

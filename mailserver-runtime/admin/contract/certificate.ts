@@ -1,6 +1,6 @@
 /** Certificates, and what the ports serve. */
 import { z } from "zod";
-import { certificateIssuerSchema } from "../../settings/certificate-issuer.ts";
+import { certificateIssuerSchema, declaredIssuerSchema } from "../../settings/certificate-issuer.ts";
 import { domainName, owner } from "./words.ts";
 
 /** How far an order by ACME is; with the host's own authority it is `issued` at once. */
@@ -28,6 +28,9 @@ export const certificateOperations = {
       /** SHA-256 of the SubjectPublicKeyInfo, hex: TLSA 3 1 1 (RFC 6698) of the key in use and of the next one. */
       spkiSha256: z.string(),
       nextSpkiSha256: z.string(),
+      /** The same of the RSA key beside it, where one is declared. */
+      rsaSpkiSha256: z.string().optional(),
+      nextRsaSpkiSha256: z.string().optional(),
       fingerprint: z.string(),
       caCertificatePem: z.string(),
       created: z.boolean(),
@@ -35,12 +38,18 @@ export const certificateOperations = {
     }),
   },
   "certificate.read": {
-    request: z.strictObject({ names: z.array(domainName).min(1) }),
+    request: z.strictObject({ names: z.array(domainName).min(1), secret: z.string().max(1024).optional() }),
     answer: z.strictObject({
       exists: z.boolean(),
+      issuer: declaredIssuerSchema.optional(),
+      /** Whether the secret given in the request is that of the issuer's publisher. */
+      secretMatches: z.boolean().optional(),
       notAfter: z.string().optional(),
       spkiSha256: z.string().optional(),
       nextSpkiSha256: z.string().optional(),
+      /** The same of the RSA key beside it, where one is declared. */
+      rsaSpkiSha256: z.string().optional(),
+      nextRsaSpkiSha256: z.string().optional(),
       fingerprint: z.string().optional(),
       caCertificatePem: z.string().optional(),
       ...acmeProgress,
@@ -50,6 +59,19 @@ export const certificateOperations = {
   "certificate.remove": {
     request: z.strictObject({ names: z.array(domainName).min(1), owner }),
     answer: z.strictObject({ removed: z.boolean() }),
+  },
+  /**
+   * Has a declared certificate that the authority has not made yet ordered now, however long the back-off would wait; not
+   * before the time that the authority itself asked for. The answer does not wait for the order.
+   */
+  "certificate.order": {
+    request: z.strictObject({ names: z.array(domainName).min(1) }),
+    answer: z.strictObject({ ordered: z.boolean() }),
+  },
+  /** Has a declared certificate ordered anew now, though one is in place and not near its end; that one serves until then. */
+  "certificate.renew": {
+    request: z.strictObject({ names: z.array(domainName).min(1) }),
+    answer: z.strictObject({ lines: z.array(z.string()) }),
   },
   /** What each port serves, by a real handshake for each name (default: the host's and the declared ones), and the state of the orders. */
   "tls.status": {

@@ -3,6 +3,8 @@
  * than a megabyte, and a refusal ends the order at once instead of being tried again inside it; waiting is the
  * renewal's business (renewals.ts), which knows how long the authority wants.
  */
+import { Agent } from "node:https";
+import { getCACertificates } from "node:tls";
 import { AcmeFailure, problemFailure } from "./failure.ts";
 
 type Library = typeof import("acme-client");
@@ -30,10 +32,6 @@ async function load(): Promise<Library> {
   interceptors.response.clear();
   interceptors.request.clear();
   defaults.validateStatus = () => true;
-  // Its own would try again for as long as the answer says, hours even, and nobody could tell.
-  interceptors.response.clear();
-  interceptors.request.clear();
-  defaults.validateStatus = () => true;
   interceptors.response.use((response) => {
     const { status, data, headers } = response;
     // A stale nonce is met by the library with the fresh one in the answer (RFC 8555 §6.5).
@@ -50,6 +48,13 @@ async function load(): Promise<Library> {
     );
   }, unanswered);
   return acme;
+}
+
+/** Whom the authority's own HTTPS is trusted by besides the usual ones, from now on: orders are made one at a time. */
+export async function trustDirectoryBy(authorities: string | undefined): Promise<void> {
+  const { defaults } = (await acmeLibrary()).axios;
+  defaults.httpsAgent =
+    authorities === undefined ? undefined : new Agent({ ca: [...getCACertificates("default"), authorities] });
 }
 
 /** A request without an answer, or with one that is too large or no HTTP. */

@@ -6,13 +6,22 @@
 import { X509Certificate } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Authorization, Client } from "acme-client";
+import type { Resolver } from "../../dns/resolver.ts";
 import type { AcmeIssuer } from "../../settings/certificate-issuer.ts";
 import { BrokenCertificate, keyOf, leafOf } from "../certificate-files.ts";
 import { sameNames } from "../certificate-names.ts";
 import { openAccount } from "./account.ts";
-import { acmeLibrary } from "./client.ts";
+import { acmeLibrary, trustDirectoryBy } from "./client.ts";
 import { AcmeFailure, acmeFailure } from "./failure.ts";
 import { showProof, type Withdraw } from "./proofs.ts";
+
+/** What an order may use. */
+export interface OrderSurroundings {
+  /** The state directory: accounts and proofs lie below it. */
+  readonly state: string;
+  /** Follows the alias of a proof by DNS-01. */
+  readonly resolver: Resolver;
+}
 
 export interface Wanted {
   readonly names: readonly string[];
@@ -28,7 +37,11 @@ const WHOLE_MS = 10 * 60_000;
  *
  * @throws {AcmeFailure}
  */
-export async function orderCertificate(state: string, wanted: Wanted, wholeMs = WHOLE_MS): Promise<string> {
+export async function orderCertificate(
+  surroundings: OrderSurroundings,
+  wanted: Wanted,
+  wholeMs = WHOLE_MS,
+): Promise<string> {
   const withdrawals: Withdraw[] = [];
   const limit = new AbortController();
   const late = sleep(wholeMs, undefined, { signal: limit.signal, ref: false }).then(() => {
@@ -39,7 +52,7 @@ export async function orderCertificate(state: string, wanted: Wanted, wholeMs = 
   });
   late.catch(() => {});
   try {
-    return await Promise.race([ordered(state, wanted, withdrawals), late]);
+    return await Promise.race([ordered(surroundings, wanted, withdrawals), late]);
   } catch (error) {
     throw acmeFailure(error);
   } finally {
@@ -48,14 +61,21 @@ export async function orderCertificate(state: string, wanted: Wanted, wholeMs = 
   }
 }
 
-async function ordered(state: string, wanted: Wanted, withdrawals: Withdraw[]): Promise<string> {
+async function ordered(
+  surroundings: OrderSurroundings,
+  wanted: Wanted,
+  withdrawals: Withdraw[],
+): Promise<string> {
+  const { state } = surroundings;
   const { names, issuer, privateKeyPem } = wanted;
   const { crypto } = await acmeLibrary();
+  await trustDirectoryBy(issuer.directoryAuthorities);
   const client = await accountClient(state, issuer);
   const order = await client.createOrder({ identifiers: names.map((value) => ({ type: "dns", value })) });
   // One after the other: a host has one port 80, and authorities count failed proofs.
   for (const authorization of await client.getAuthorizations(order))
-    if (authorization.status !== "valid") await prove(client, state, issuer, authorization, withdrawals);
+    if (authorization.status !== "valid")
+      await prove(client, surroundings, issuer, authorization, withdrawals);
   const [, request] = await crypto.createCsr({ altNames: [...names] }, privateKeyPem);
   const finalized = await client.finalizeOrder(order, request);
   const chain = await client.getCertificate(finalized);
@@ -94,7 +114,7 @@ async function accountClient(state: string, issuer: AcmeIssuer): Promise<Client>
 
 async function prove(
   client: Client,
-  state: string,
+  surroundings: OrderSurroundings,
   issuer: AcmeIssuer,
   authorization: Authorization,
   withdrawals: Withdraw[],
@@ -110,7 +130,7 @@ async function prove(
   }
   const keyAuthorization = await client.getChallengeKeyAuthorization(challenge);
   withdrawals.push(
-    await showProof(state, issuer.challenge, { name, token: challenge.token, keyAuthorization }),
+    await showProof(surroundings, issuer.challenge, { name, token: challenge.token, keyAuthorization }),
   );
   try {
     await client.completeChallenge(challenge);

@@ -16,12 +16,18 @@ export interface PebbleOptions {
   readonly nonceReject?: number;
 }
 
-/** Starts one until the test ends and gives its directory; undefined where it is not installed. */
-export async function startPebble(t: TestContext, options: PebbleOptions): Promise<string | undefined> {
+export interface Pebble {
+  readonly directory: string;
+  /** The certificate (PEM) of who issued that of its own HTTPS. */
+  readonly frontAuthority: string;
+}
+
+/** Starts one until the test ends; undefined where it is not installed. */
+export async function startPebble(t: TestContext, options: PebbleOptions): Promise<Pebble | undefined> {
   if (!hasTool(t, "pebble", "pebble")) return undefined;
   const folder = await directoryWith(t, {});
   const port = await freePort();
-  await trustedFiles(t, folder);
+  const frontAuthority = await trustedFiles(t, folder);
   const at = (name: string) => path.join(folder, name);
   const pebble = {
     listenAddress: `127.0.0.1:${port}`,
@@ -51,11 +57,11 @@ export async function startPebble(t: TestContext, options: PebbleOptions): Promi
     ],
     () => answers(directory),
   );
-  return directory;
+  return { directory, frontAuthority };
 }
 
-/** A key and certificate for the loopback in the folder, by an authority that this process trusts from now on. */
-export async function trustedFiles(t: TestContext, folder: string): Promise<void> {
+/** A key and certificate for the loopback in the folder, by an authority that this process trusts from now on; its certificate. */
+export async function trustedFiles(t: TestContext, folder: string): Promise<string> {
   const authority = await testAuthority("Pebble's front");
   const { key, cert } = await authority.issue(["127.0.0.1"]);
   await writeFile(path.join(folder, "cert.pem"), cert);
@@ -63,6 +69,7 @@ export async function trustedFiles(t: TestContext, folder: string): Promise<void
   const before = getCACertificates("default");
   setDefaultCACertificates([...before, authority.pem]);
   t.after(() => setDefaultCACertificates(before));
+  return authority.pem;
 }
 
 async function startNames(t: TestContext): Promise<number> {
