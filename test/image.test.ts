@@ -21,10 +21,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { buildImage, type Docker, openDocker } from "./support/docker.ts";
 import { needs, run } from "./support/tools.ts";
 
-const tag = `mailkeep-test:${process.pid}`;
 const directory = mkdtempSync(join(tmpdir(), "mailkeep-image-"));
 const containers: string[] = [];
 let docker: Docker;
+let image: string;
 let reason: string | undefined;
 
 /** Everything the container may do; Docker's own list is longer. */
@@ -36,11 +36,10 @@ before(async () => {
     return;
   }
   docker = opened;
-  await buildImage(docker, tag);
+  image = await buildImage(docker);
 });
 after(async () => {
   for (const container of containers) await docker.ask(["rm", "--force", "--volumes", container]);
-  await docker?.ask(["image", "rm", "--force", tag]);
   await docker?.end();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -65,7 +64,7 @@ async function start(name: string, options: readonly string[] = [], command: rea
     ...["--volume", `${config}:/tmp/docker-mailserver`, "--volume", `${mail}:/var/mail`],
     ...["--volume", `${state}:/var/mail-state`, "--volume", `${log}:/var/log/mail`],
     ...options,
-    tag,
+    image,
     ...command,
   ]);
   containers.push(id);

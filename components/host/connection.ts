@@ -1,6 +1,6 @@
 /**
  * A mail host as the provider sees it: a few operations, whatever lies between. `local` is this machine; every further
- * way to a host is one more file with the same interface, one more member of the union and one more row in `connectors`.
+ * way to a host is one more file with the same interface, one more member of the union and one more case of `connect`.
  *
  * Making a connection never dials. The first operation does, again and again until its own deadline: a host that is being
  * made in the same deployment may need a while before it answers.
@@ -13,6 +13,8 @@ import type {
 } from "../../mailserver-runtime/admin/contract.ts";
 import type { Directories } from "../../mailserver-runtime/settings/directories.ts";
 import type { Listener } from "../../mailserver-runtime/settings/schema.ts";
+import { dockerConnection } from "./docker/connection-schema.ts";
+import { connectDocker } from "./docker/docker-host.ts";
 import { connectLocal } from "./local/local-host.ts";
 
 const localConnection = z.strictObject({
@@ -23,7 +25,7 @@ const localConnection = z.strictObject({
 });
 
 /** How a host is reached, by `type`. */
-export const hostConnectionSchema = z.discriminatedUnion("type", [localConnection]);
+export const hostConnectionSchema = z.discriminatedUnion("type", [localConnection, dockerConnection]);
 export type HostConnection = z.infer<typeof hostConnectionSchema>;
 export type LocalConnection = z.infer<typeof localConnection>;
 
@@ -78,13 +80,12 @@ export interface Host {
   close(): Promise<void>;
 }
 
-const connectors: {
-  readonly [T in HostConnection["type"]]: (to: Extract<HostConnection, { type: T }>) => Host;
-} = {
-  local: connectLocal,
-};
-
 /** The host behind a connection. Does not dial. */
 export function connect(to: HostConnection): Host {
-  return connectors[to.type](to);
+  switch (to.type) {
+    case "local":
+      return connectLocal(to);
+    case "docker":
+      return connectDocker(to);
+  }
 }

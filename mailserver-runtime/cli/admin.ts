@@ -1,16 +1,28 @@
 /**
  * `admin`: request lines on stdin, answer lines on stdout (admin/contract.ts). Through the socket where a
- * server runs, so that an answer means "in force"; on the files themselves where none does. Exit code 0 when
- * every answer was ok, 1 otherwise.
+ * server runs, so that an answer means "in force"; on the files themselves where none does. Which of both is asked
+ * for each request anew: a server may start or end in between. Exit code 0 when every answer was ok, 1 otherwise.
  */
 import { createInterface } from "node:readline";
-import { connectAdmin } from "../admin/client.ts";
+import { type AdminClient, connectAdmin } from "../admin/client.ts";
 import { MAX_REQUEST_BYTES } from "../admin/limits.ts";
 import type { CommandContext } from "./command.ts";
 
 export async function adminCommand(context: CommandContext): Promise<number> {
-  const client = await connectAdmin(context.directories.run);
-  const ask = client === undefined ? await offline(context) : (line: string) => client.ask(line);
+  let client: AdminClient | undefined;
+  let onFiles: ((line: string) => Promise<string>) | undefined;
+  async function ask(line: string): Promise<string> {
+    client ??= await connectAdmin(context.directories.run);
+    if (client !== undefined) {
+      const answer = await client.ask(line).catch(() => undefined);
+      if (answer !== undefined) return answer;
+      // The server has ended. Operations are idempotent: what it may have done is done again.
+      client = await connectAdmin(context.directories.run);
+      if (client !== undefined) return client.ask(line);
+    }
+    onFiles ??= await offline(context);
+    return onFiles(line);
+  }
   let exitCode = 0;
   for await (const text of createInterface({ input: context.stdin })) {
     if (text.trim() === "") continue;

@@ -3,12 +3,14 @@
  * registry, from the distribution's packages.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { makeImageFiles } from "../../build/image.ts";
 import { root } from "../../build/javascript.ts";
+import { fingerprint } from "../../components/host/local/runtime.ts";
 import { installed, type Ran, type RunOptions, run } from "./tools.ts";
 
 export interface Docker {
@@ -99,14 +101,39 @@ export async function baseImage(docker: Docker): Promise<string> {
   return BASE;
 }
 
-/** Builds the image of this checkout; gives its id. */
-export async function buildImage(docker: Docker, tag: string): Promise<string> {
-  const base = await baseImage(docker);
-  const files = join(root, "dist-image");
-  mkdirSync(files, { recursive: true });
-  const version = makeImageFiles(files);
-  return docker.do([
-    ...["build", "--quiet", "--build-arg", `BASE=${base}`, "--build-arg", `VERSION=${version}`],
-    ...["--file", join(root, "mailserver-runtime/Dockerfile"), "--tag", tag, root],
-  ]);
+/** The image of this checkout, built once for all tests of a run; gives its name. */
+export async function buildImage(docker: Docker): Promise<string> {
+  const dockerfile = join(root, "mailserver-runtime/Dockerfile");
+  const made = createHash("sha256").update(fingerprint(root)).update(readFileSync(dockerfile)).digest("hex");
+  const name = `mailkeep-test:${made.slice(0, 12)}`;
+  const unlock = await locked(join(tmpdir(), "mailkeep-image.lock"));
+  try {
+    if ((await docker.ask(["image", "inspect", name])).code === 0) return name;
+    const base = await baseImage(docker);
+    const version = makeImageFiles(join(root, "dist-image"));
+    const older = await docker.do(["images", "--quiet", "mailkeep-test"]);
+    await docker.do([
+      ...["build", "--quiet", "--build-arg", `BASE=${base}`, "--build-arg", `VERSION=${version}`],
+      ...["--file", dockerfile, "--tag", name, root],
+    ]);
+    // Of sources that have changed since; one that a container uses stays.
+    if (older !== "") await docker.ask(["image", "rm", ...new Set(older.split("\n"))]);
+    return name;
+  } finally {
+    unlock();
+  }
+}
+
+/** Two test files must not assemble the same directory at once. A lock that a dead process left is taken over. */
+async function locked(path: string): Promise<() => void> {
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => rmSync(path, { force: true });
+    } catch {
+      const holder = Number(existsSync(path) ? readFileSync(path, "utf8") : 0);
+      if (holder > 0 && !existsSync(`/proc/${holder}`)) rmSync(path, { force: true });
+      await wait(200);
+    }
+  }
 }
