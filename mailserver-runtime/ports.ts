@@ -50,6 +50,13 @@ export class Ports {
       port: listening.port,
     }));
   }
+  /** TCP ports that clients themselves connect to, not a proxy for them. */
+  reachedDirectly(): number[] {
+    const direct = this.#open.filter(
+      ({ listener }) => listener.path === undefined && listener.proxyProtocol.length === 0,
+    );
+    return [...new Set(direct.map(({ listening }) => listening.port))];
+  }
   /** Connections that this process serves. */
   get connections(): number {
     return this.#open.reduce((sum, { listening }) => sum + listening.connections, 0);

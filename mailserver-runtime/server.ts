@@ -115,6 +115,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => mailLease.release());
     const bans = await openBans({
       directories,
+      hostname: () => settings().hostname,
       settings: () => settings().ban,
       trusted: proxiesOf(settings),
       log,
@@ -271,6 +272,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
     );
     closers.push(() => ports.close(0));
+    void bans.arm(ports.reachedDirectly());
 
     const renewals = startRenewals({
       directories,

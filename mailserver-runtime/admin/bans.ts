@@ -10,11 +10,12 @@ export const banOperations: Performers<"ban.list" | "ban.add" | "ban.remove"> = 
   "ban.list": {
     effect: "reads",
     async perform(_request, context) {
-      const { enabled, jails, bans, withheld } = server(context).report();
+      const { enabled, enforcement, jails, bans, withheld } = server(context).report();
       const banned = new Map<string, number>();
       for (const { jail } of bans) banned.set(jail, (banned.get(jail) ?? 0) + 1);
       return {
         enabled,
+        enforcement,
         jails: jails.map((jail) => ({ ...jail, banned: banned.get(jail.name) ?? 0 })),
         bans: bans.slice(0, MOST_TOLD).map((ban) => ({
           ...ban,

@@ -27,6 +27,7 @@ const line = z.union([
     since: time,
     until: time.nullable(),
     times: z.int().min(1),
+    from: z.string().max(255).optional(),
   }),
   z.object({ network: z.string().max(50), lifted: z.literal(true) }),
 ]);

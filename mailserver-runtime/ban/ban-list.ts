@@ -19,6 +19,8 @@ export interface Ban {
   readonly until: number;
   /** How often this network has been banned, this time included. */
   readonly times: number;
+  /** The host that told of it, where it was another (shared-bans.ts). */
+  readonly from?: string;
 }
 /** The last moment a Date can tell. */
 export const FOR_EVER = 8_640_000_000_000_000;

@@ -10,7 +10,7 @@ import { type Bans, type BansOptions, openBans } from "./bans.ts";
 export const DAY = 86_400_000;
 
 export interface BansFixture {
-  readonly directories: { readonly config: string; readonly state: string };
+  readonly directories: { readonly config: string; readonly state: string; readonly log: string };
   readonly clock: { now: number };
   readonly logged: Record<string, unknown>[];
   settings: Settings["ban"];
@@ -31,7 +31,7 @@ export async function bansFixture(
     for (const bans of opened) await bans.close();
     await rm(root, { recursive: true, force: true });
   });
-  const directories = { config: join(root, "config"), state: join(root, "state") };
+  const directories = { config: join(root, "config"), state: join(root, "state"), log: join(root, "log") };
   await mkdir(directories.config);
   if (jailFile !== undefined) await writeFile(join(directories.config, "fail2ban-jail.cf"), jailFile);
   const clock = { now: Date.UTC(2026, 0, 1) };
@@ -53,6 +53,7 @@ export async function bansFixture(
     async openAlone(options = {}) {
       const bans = await openBans({
         directories,
+        hostname: () => "mail.example.org",
         settings: () => fixture.settings,
         log,
         now: () => clock.now,

@@ -4,30 +4,39 @@
  * The servers report offences as typed events (`offence.ts`); each jail counts them by client, an IPv4 address or
  * an IPv6 /64 (`offence-counter.ts`), and when they are too many within `findtime` the client is banned for
  * `bantime`, longer each time (`policy.ts`). Listeners ask `refusal` for every connection before they read a byte
- * of it. Bans outlive the process (`ban-file.ts`).
+ * of it, and where it may be used nftables does before there is a connection (`nftables/`). Bans outlive the process
+ * (`ban-file.ts`), and may be shared with other hosts (`shared-bans.ts`).
  *
  * It promises: memory is bounded whatever comes (MOST_* below); reporting an offence and asking for a refusal take
  * microseconds and never fail; who is declared, the own gateway and the only client there is are never banned
  * automatically. It never reads what a client sends, and never touches a connection that is open already.
  */
+import { mkdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { readIfPresent } from "../config/durable-file.ts";
 import { normalAddress } from "../net/address.ts";
 import type { Log } from "../net/log.ts";
+import { LogFile } from "../net/log-file.ts";
 import { ownAddresses } from "../net/own-addresses.ts";
 import type { Directories } from "../settings/directories.ts";
 import type { Settings } from "../settings/schema.ts";
 import { BanFile, readBans } from "./ban-file.ts";
 import { AROUND, type Ban, BanList, FOR_EVER } from "./ban-list.ts";
+import { ClientSight } from "./client-sight.ts";
 import { emptyJailFile, JAIL_FILE, type JailFile, parseJailFile } from "./jail-file.ts";
 import { clientNetwork, type Network, networkText, parseNetwork, widened } from "./network.ts";
 import { ownGateways, type Spared, sparing } from "./never-banned.ts";
+import { type Enforcement, Nftables, type TableFacts } from "./nftables/nftables.ts";
 import { type Jail, jails, type Offence, offenceKinds } from "./offence.ts";
 import { OffenceCounter } from "./offence-counter.ts";
+import { offenceLine } from "./offence-lines.ts";
 import { type BanPolicy, banPolicy, term } from "./policy.ts";
+import { SharedBans } from "./shared-bans.ts";
 
 export interface BansOptions {
-  readonly directories: Pick<Directories, "config" | "state">;
+  readonly directories: Pick<Directories, "config" | "state" | "log">;
+  /** This host's name among those that share bans, and in the lines for fail2ban. */
+  readonly hostname: () => string;
   /** The settings in force; asked for at every decision. */
   readonly settings: () => Settings["ban"];
   /** Addresses that speak for others (proxies): never banned. */
@@ -50,13 +59,19 @@ export interface Bans {
   /** Ends the bans of this network, and of the clients in it; durable when it resolves. */
   lift(network: Network): Promise<Ban[]>;
   report(): BanReport;
-  /** Reads the jail file again. */
+  /** Keeps banned clients from these TCP ports by nftables, where it may be used. Resolves when that is so, or is known not to be. */
+  arm(ports: readonly number[]): Promise<void>;
+  /** Reads the jail file again, and opens `offences.log` anew. */
   reload(): Promise<void>;
+  /** Looks for what other hosts told, which otherwise happens every few seconds. */
+  look(): Promise<void>;
   problems(): readonly { readonly file: string; readonly line: number; readonly reason: string }[];
   close(): Promise<void>;
 }
 export interface BanReport {
   readonly enabled: boolean;
+  /** Where bans are enforced. */
+  readonly enforcement: Enforcement;
   readonly jails: readonly JailReport[];
   /** In force now, oldest first. */
   readonly bans: readonly Ban[];
@@ -78,6 +93,8 @@ const MOST_CLIENTS = 100_000;
 const MOST_WITHHELD = 20;
 const LARGEST_JAIL_FILE = 1024 * 1024;
 const SWEEP_MS = 60_000;
+/** Beside mail.log: offences as Postfix and Dovecot would log them. */
+const OFFENCES_LOG = "offences.log";
 const nobody: readonly string[] = [];
 
 /** Reads bans and jail file. A broken file is said and does not keep the server from starting. */
@@ -98,6 +115,8 @@ export async function openBans(options: BansOptions): Promise<Bans> {
   let jailFile: JailFile = emptyJailFile;
   let jailFileUnread: string | undefined;
   let inForce: Force | undefined;
+  let kernel: Nftables | undefined;
+  let offences: LogFile | undefined;
 
   /** The policy of the settings in force; made anew only when they change. */
   function force(): Force {
@@ -116,7 +135,8 @@ export async function openBans(options: BansOptions): Promise<Bans> {
     return ban !== undefined && force().spared(normalAddress(address)) === undefined ? ban : undefined;
   }
 
-  function offend({ kind, client }: Offence): void {
+  function offend(offence: Offence): void {
+    const { kind, client } = offence;
     const { policy, spared } = force();
     const { jail, weight, title } = offenceKinds[kind];
     const rules = policy.jail(jail);
@@ -128,6 +148,7 @@ export async function openBans(options: BansOptions): Promise<Bans> {
     const name = networkText(network);
     const points = counted.counter.add(name, weight, rules.findMs, now());
     counted.offences++;
+    offences?.write(offenceLine(offence, { hostname: options.hostname(), pid: process.pid, now: now() }));
     if (points < rules.maxRetry) return;
     counted.counter.forget(name);
     const why = spared(normalAddress(client)) ?? clients.aloneIs(name);
@@ -158,14 +179,69 @@ export async function openBans(options: BansOptions): Promise<Bans> {
       reason,
       ...term(banMs, force().policy, list.get(network), now()),
     };
-    file.put(ban);
-    for (const { network: gone } of list.put(network, ban)) file.lift(gone);
+    install(network, ban);
+    shared.put(ban);
     counters.get(jail)!.bansSet++;
     log.warn({ event: "ban", network: name, jail, reason, until: ending(ban), times: ban.times }, "banned");
     return ban;
   }
 
+  function install(network: Network, ban: Ban): void {
+    file.put(ban);
+    kernel?.put(ban);
+    for (const { network: gone } of list.put(network, ban)) {
+      file.lift(gone);
+      kernel?.lift(gone);
+      shared.lift(gone);
+    }
+  }
+
+  /** Another host's ban; the one that ends later counts. */
+  function hear(ban: Ban, host: string): void {
+    const network = parseNetwork(ban.network);
+    if (network === undefined || ban.until <= now()) return;
+    const before = list.get(network);
+    if (before !== undefined && before.until >= ban.until) return;
+    install(network, { ...ban, from: host });
+    log.warn({ event: "ban", ...ban, until: ending(ban), from: host }, "banned by another host");
+  }
+  function hearLifted(text: string, host: string): void {
+    const network = parseNetwork(text);
+    if (network === undefined || list.get(network)?.from !== host) return;
+    list.remove(network);
+    file.lift(text);
+    kernel?.lift(text);
+    log.info({ event: "unban", network: text, from: host }, "ban lifted by another host");
+  }
+
+  /** What the table of nftables says beside its bans. */
+  function tableFacts(ports: readonly number[]): TableFacts {
+    const { settings, policy, trusted } = force();
+    const isUsed = policy.enabled && settings.nftables === "auto";
+    return {
+      ports: isUsed ? ports : [],
+      blockType: settings.blockType,
+      spared: [...policy.ignored, ...trusted, ...gateways()],
+    };
+  }
+
+  function openOffencesLog(): void {
+    const wanted = options.settings().offencesLog;
+    if (!wanted || offences !== undefined) {
+      if (wanted) offences?.reopen();
+      else offences = undefined;
+      return;
+    }
+    try {
+      mkdirSync(directories.log, { recursive: true });
+      offences = new LogFile(`${directories.log}/${OFFENCES_LOG}`);
+    } catch (error) {
+      log.warn({ event: "offences-log-unwritable", err: error }, `${OFFENCES_LOG} cannot be opened`);
+    }
+  }
+
   async function reload(): Promise<void> {
+    openOffencesLog();
     const at = `${directories.config}/${JAIL_FILE}`;
     try {
       const { size } = await stat(at).catch(absent);
@@ -177,6 +253,7 @@ export async function openBans(options: BansOptions): Promise<Bans> {
       jailFileUnread = (error as Error).message;
     }
     for (const problem of problems()) log.warn({ ...problem }, "configuration problem");
+    await kernel?.refresh();
   }
 
   function problems() {
@@ -184,6 +261,15 @@ export async function openBans(options: BansOptions): Promise<Bans> {
     return jailFile.problems.map((problem) => ({ file: JAIL_FILE, ...problem }));
   }
 
+  const shared = new SharedBans({
+    directory: options.settings().sharedDirectory,
+    self: options.hostname(),
+    most: MOST_BANS,
+    own: () => [...list.all()].filter(({ from }) => from === undefined),
+    put: hear,
+    lift: hearLifted,
+    log,
+  });
   await reload();
   try {
     const { bans, broken } = await readBans(path, MOST_BANS);
@@ -196,8 +282,13 @@ export async function openBans(options: BansOptions): Promise<Bans> {
   } catch (error) {
     log.error({ event: "bans-not-read", err: error }, `${path} cannot be read; it starts without bans`);
   }
+  await shared.look();
   const sweep = setInterval(() => {
-    for (const ban of list.forgetEnded(now())) file.lift(ban.network);
+    for (const ban of list.forgetEnded(now())) {
+      file.lift(ban.network);
+      if (ban.from === undefined) shared.lift(ban.network);
+    }
+    void kernel?.refresh();
   }, SWEEP_MS);
   sweep.unref();
 
@@ -217,6 +308,7 @@ export async function openBans(options: BansOptions): Promise<Bans> {
       if (before?.jail === "custom" && before.until > now()) return undefined;
       const ban = set(network, "custom", reason, banMs);
       await file.settled();
+      await kernel?.settled();
       return ban;
     },
     async lift(network) {
@@ -229,13 +321,31 @@ export async function openBans(options: BansOptions): Promise<Bans> {
         if (one !== undefined) list.remove(one);
         for (const { counter } of counters.values()) counter.forget(text);
         file.lift(text);
+        kernel?.lift(text);
+        shared.lift(text);
         log.info({ event: "unban", network: text }, "ban lifted");
       }
       await file.settled();
+      await kernel?.settled();
       return lifted;
+    },
+    async arm(ports) {
+      if (options.settings().nftables === "never") return;
+      kernel = new Nftables({
+        state: directories.state,
+        facts: () => tableFacts(ports),
+        bans: () => list.inForce(now()),
+        log,
+        now,
+      });
+      await kernel.open();
     },
     report: () => ({
       enabled: force().policy.enabled,
+      enforcement: kernel?.enforcement ?? {
+        by: "accept",
+        because: "nftables is not to be used (ban.nftables)",
+      },
       jails: [...counters].map(([name, { counter, offences, bansSet }]) => ({
         name,
         counted: counter.size,
@@ -246,9 +356,13 @@ export async function openBans(options: BansOptions): Promise<Bans> {
       withheld: [...withheld].map(([network, reason]) => ({ network, reason })),
     }),
     reload,
+    look: () => shared.look(),
     problems,
     async close() {
       clearInterval(sweep);
+      offences?.flush();
+      await shared.close();
+      await kernel?.close();
       await file.close();
     },
   };
@@ -260,28 +374,6 @@ interface Force {
   readonly jailFile: JailFile;
   readonly policy: BanPolicy;
   readonly spared: Spared;
-}
-
-/**
- * Whether there is more than one client. Behind an address translation all of them look like one, and a ban of
- * that one would shut everybody out; a lone attacker that is spared until somebody else comes harms nobody.
- */
-class ClientSight {
-  #first: string | undefined;
-  #several = false;
-
-  note(address: string, spared: Spared): void {
-    if (this.#several) return;
-    const network = clientNetwork(address);
-    if (network === undefined || spared(normalAddress(address)) !== undefined) return;
-    const name = networkText(network);
-    this.#first ??= name;
-    this.#several = this.#first !== name;
-  }
-  aloneIs(name: string): string | undefined {
-    if (this.#several) return undefined;
-    return `no other client than ${name} has been seen; if all of them come by one address, the server must be told theirs (PROXY protocol, or no address translation)`;
-  }
 }
 
 function covers(wide: Network, one: Network): boolean {

@@ -48,7 +48,7 @@ function guarded(options: { banned?: string; slowDownAfter?: number } = {}) {
 test("a failed login is an offence; trouble of ours and a disabled account are none", async () => {
   const { logIn, offences, state } = guarded();
   await logIn(HOME, "wrong");
-  assert.deepEqual(offences, [{ kind: "login-failed-imap", client: HOME }]);
+  assert.deepEqual(offences, [{ kind: "login-failed-imap", client: HOME, about: "ann@example.org" }]);
   state.temporary = true;
   await logIn(HOME, "wrong");
   state.temporary = false;

@@ -45,7 +45,7 @@ export function guardAuthenticator(options: GuardOptions): Authenticator {
     // A mistyped password where its owner has logged in is no offence; guesses at others count (DESIGN D9).
     else if (result.reason === "credentials" && !pace.knows(account, address)) {
       pace.failed(account);
-      bans.offend({ kind: `login-failed-${attempt.service}`, client: address });
+      bans.offend({ kind: `login-failed-${attempt.service}`, client: address, about: attempt.username });
     }
     return result;
   }

@@ -18,6 +18,8 @@ export const offenceKinds = {
   "imap-abuse": { jail: "dovecot", weight: 1, title: "nonsense in the place of IMAP commands" },
   "unknown-recipient": { jail: "postfix", weight: 0.1, title: "mail to unknown recipients" },
   "relay-attempt": { jail: "postfix", weight: 1, title: "relaying without a login" },
+  // A forwarder passes on what its users get; who sends nothing else is caught all the same.
+  spam: { jail: "postfix", weight: 0.2, title: "mail refused as spam" },
   "early-talker": { jail: "postfix", weight: 1, title: "talking before the greeting" },
   "bare-lf": { jail: "postfix", weight: 0.5, title: "lines that end in a bare LF" },
   pipelining: { jail: "postfix", weight: 1, title: "commands before their reply" },
@@ -41,6 +43,8 @@ export interface Offence {
   readonly kind: OffenceKind;
   /** The client's IP address. */
   readonly client: string;
+  /** The login or the recipient that it tried, for the lines that fail2ban reads. */
+  readonly about?: string;
 }
 /** Takes offences; never throws, never waits. */
 export type Offend = (offence: Offence) => void;

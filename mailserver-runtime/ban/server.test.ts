@@ -30,7 +30,7 @@ async function mailHost(t: TestContext) {
       settings: {
         hostname: "mail.example.org",
         listeners: [on("smtp"), on("imaps")],
-        ban: { maxRetry: 3, neverBanned: [] },
+        ban: { maxRetry: 3, neverBanned: [], nftables: "never" },
       },
     },
     context,

@@ -84,6 +84,7 @@ async function receiveJudged(
   if (decided.kind === "refused") {
     const { by } = decided;
     const answer = by.kind === "junk" ? replies.spam : reply(by.code, by.status, by.text);
+    if (answer.code >= 500) session.offend("spam");
     return refused(session, transaction, received, answer, verdict);
   }
   const { fates } = decided;

@@ -97,9 +97,10 @@ export class Session {
     this.connection.write(reply.wire);
   }
   /** Tells self-defence of a client that has not logged in; LMTP's clients are ours. */
-  offend(kind: OffenceKind): void {
+  offend(kind: OffenceKind, about?: string): void {
     if (this.mode === "lmtp" || this.account !== undefined) return;
-    this.services.offend?.({ kind, client: this.connection.remote.address });
+    const client = this.connection.remote.address;
+    this.services.offend?.({ kind, client, ...(about !== undefined && { about }) });
   }
   /** A breach of the protocol that no honest client commits: self-defence hears of it, and it is a line in the log. */
   abuse(kind: OffenceKind, { code }: Reply): void {

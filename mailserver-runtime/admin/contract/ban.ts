@@ -8,6 +8,11 @@ export const banOperations = {
     request: z.strictObject({}),
     answer: z.strictObject({
       enabled: z.boolean(),
+      /** By nftables and at accept, or at accept alone, and why. */
+      enforcement: z.union([
+        z.strictObject({ by: z.literal("nftables"), table: z.string() }),
+        z.strictObject({ by: z.literal("accept"), because: z.string() }),
+      ]),
       jails: z.array(
         z.strictObject({
           name: z.string(),
@@ -29,6 +34,8 @@ export const banOperations = {
           since: z.string(),
           until: z.string().optional(),
           times: z.int(),
+          /** The host that told of it, where it was another. */
+          from: z.string().optional(),
         }),
       ),
       /** Who offended enough and was not banned all the same, and why. */

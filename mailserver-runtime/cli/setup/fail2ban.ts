@@ -49,7 +49,7 @@ const actions: Readonly<
     for (const [jail, count] of removed) session.out(`Unbanned IP from ${jail}: ${count}`);
   },
   log: (session) => showLog(session),
-  status(session, _networks, { jails, bans, withheld }) {
+  status(session, _networks, { jails, bans, withheld, enforcement }) {
     for (const { name, counted, offences, banned, bansSet } of jails)
       session.out(
         [
@@ -64,6 +64,7 @@ const actions: Readonly<
           "",
         ].join("\n"),
       );
+    if (enforcement.by === "accept") session.warn(`Bans are enforced at accept only: ${enforcement.because}`);
     for (const { network, reason } of withheld) session.warn(`${network} was not banned: ${reason}`);
   },
 };

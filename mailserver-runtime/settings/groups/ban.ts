@@ -12,6 +12,18 @@ export const banSettings = z
       description: "How: end the connection without a word, or reset it.",
       dms: "FAIL2BAN_BLOCKTYPE",
     }),
+    nftables: z.enum(["auto", "never"]).default("auto").meta({
+      description:
+        "Keep banned clients out by nftables as well, where `nft` is installed and the server may use it (NET_ADMIN); bans are enforced at accept in any case. Read at start.",
+    }),
+    offencesLog: z.boolean().default(true).meta({
+      description:
+        "Write each offence into offences.log beside mail.log, in the words of Postfix and Dovecot, for a fail2ban on the host. Read at start.",
+    }),
+    sharedDirectory: z.string().startsWith("/", { error: "is no absolute path" }).optional().meta({
+      description:
+        "Directory that several mail hosts see, by which they tell each other whom they ban; each writes a file of its own there. Read at start.",
+    }),
     maxRetry: z
       .int()
       .min(1)

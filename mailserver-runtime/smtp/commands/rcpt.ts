@@ -82,8 +82,8 @@ const isOpenToAll = (route: Extract<Route, { readonly kind: "remote" }>): boolea
 function refuse(session: Session, transaction: Transaction, to: string, answer: Reply, why: string): Reply {
   const { id, from } = transaction;
   const { code, status } = answer;
-  if (status === "5.1.1") session.offend("unknown-recipient");
-  else if (answer === replies.relayDenied) session.offend("relay-attempt");
+  if (status === "5.1.1") session.offend("unknown-recipient", to);
+  else if (answer === replies.relayDenied) session.offend("relay-attempt", to);
   session.log.warn({ event: "refused", stage: "RCPT", id, code, status, from, to }, why);
   return answer;
 }
