@@ -143,10 +143,11 @@ test("who is banned does not get as far as a connection, until the ban ends by i
   await tell("lift 198.51.100.0/26");
   assert.equal(await hears("198.51.100.2"), "220 here", "lifting a network lifts what is in it");
 
-  await tell("ban 198.51.100.1 2");
+  await tell("ban 198.51.100.1 8");
   assert.equal(await hears("198.51.100.1"), "silence");
-  await new Promise((resolve) => setTimeout(resolve, 2200));
-  assert.equal(await hears("198.51.100.1"), "220 here", "the kernel ends it");
+  let heard = "silence";
+  for (let tries = 0; tries < 20 && heard === "silence"; tries++) heard = await hears("198.51.100.1");
+  assert.equal(heard, "220 here", "the kernel ends it");
 
   await tell("ban 198.51.100.1");
   await tell("reject");
