@@ -121,6 +121,20 @@ const copy = z.strictObject({
   to: z.string(),
 });
 
+const sendingLimits = z.strictObject({
+  messagesPerHour: z.int().min(0).optional(),
+  messagesPerDay: z.int().min(0).optional(),
+  recipientsPerHour: z.int().min(0).optional(),
+  recipientsPerDay: z.int().min(0).optional(),
+  newRecipientsPerDay: z.int().min(0).optional(),
+  messageSize: size.optional(),
+});
+
+const ceilings = {
+  connections: z.int().min(1).max(100).optional(),
+  messagesPerHour: z.int().min(0).optional(),
+};
+
 const mail = z.strictObject({
   hostname: z.string().optional(),
   domains: z.array(z.union([z.string(), domain])),
@@ -157,7 +171,42 @@ const mail = z.strictObject({
       findSeconds: z.int().min(1).optional(),
       banSeconds: z.int().min(1).optional(),
       networkAfter: z.int().min(0).optional(),
+      nftables: z.enum(["auto", "never"]).optional(),
+      sharedDirectory: z.string().optional(),
       neverBanned: z.array(z.string()).optional(),
+    })
+    .optional(),
+  sending: z
+    .strictObject({
+      limits: sendingLimits.optional(),
+      accountLimits: z.record(z.string(), sendingLimits).optional(),
+      futureReleaseSeconds: z.int().min(0).optional(),
+    })
+    .optional(),
+  delivery: z
+    .strictObject({
+      ...ceilings,
+      destinations: z.record(z.string(), z.strictObject(ceilings)).optional(),
+      addresses: z.array(z.string()).optional(),
+      ipv6: z.enum(["auto", "always", "never"]).optional(),
+      warmUp: z
+        .strictObject({
+          messagesPerDay: z.int().min(1),
+          growth: z.number().optional(),
+          days: z.int().min(1).optional(),
+          relay: z.string().optional(),
+        })
+        .optional(),
+      retrySeconds: z.array(z.int().min(1)).optional(),
+      lifetimeSeconds: z.int().min(60).optional(),
+      warnAfterSeconds: z.int().min(0).optional(),
+      tls: z
+        .strictObject({
+          dane: z.boolean().optional(),
+          mtaSts: z.boolean().optional(),
+          authorities: z.string().optional(),
+        })
+        .optional(),
     })
     .optional(),
   server: z

@@ -42,6 +42,10 @@ export interface MailStackArgs {
   readonly filtering?: FilteringArgs;
   /** Who is refused for a while after too many offences; on with fail2ban's rules when absent. */
   readonly banning?: BanningArgs;
+  /** What accounts may send. */
+  readonly sending?: SendingArgs;
+  /** How mail leaves: pace, schedule, TLS. */
+  readonly delivery?: DeliveryArgs;
   /** The server itself: ports, limits, log level. */
   readonly server?: ServerSettings;
 }
@@ -265,8 +269,78 @@ export interface BanningArgs {
   readonly banSeconds?: number;
   /** Banned clients of one IPv4 /24 or IPv6 /48 that ban all of it; never when absent. */
   readonly networkAfter?: number;
+  /** `auto` (default): by nftables as well, where the server may use it. `never`: at accept alone. */
+  readonly nftables?: "auto" | "never";
+  /** A directory on the mail host by which several hosts tell each other whom they ban. */
+  readonly sharedDirectory?: string;
   /** Addresses and networks that are never banned besides loopback: `192.0.2.1`, `192.0.2.0/24`. */
   readonly neverBanned?: readonly string[];
+}
+
+/** How much an account may send; 0 is no limit. What goes beyond is held, and postmaster is told. */
+export interface SendingLimits {
+  readonly messagesPerHour?: number;
+  readonly messagesPerDay?: number;
+  readonly recipientsPerHour?: number;
+  readonly recipientsPerDay?: number;
+  /** Recipients a day whom the account has never written to. */
+  readonly newRecipientsPerDay?: number;
+  /** Largest message, in bytes or with a unit (`25M`). */
+  readonly messageSize?: number | string;
+}
+
+export interface SendingArgs {
+  /** Every account's limits; the server's own when absent. */
+  readonly limits?: SendingLimits;
+  /** Other limits of single mailboxes, by their addresses. */
+  readonly accountLimits?: Readonly<Record<string, SendingLimits>>;
+  /** Longest time in seconds that a sender may have a message held (FUTURERELEASE); 30 days when absent, 0: none. */
+  readonly futureReleaseSeconds?: number;
+}
+
+/** What one destination is asked at most. */
+export interface DestinationCeilings {
+  readonly connections?: number;
+  readonly messagesPerHour?: number;
+}
+
+export interface DeliveryArgs extends DestinationCeilings {
+  /** Other ceilings by recipient domain, relay host or organisation of MX hosts (`google.com`). */
+  readonly destinations?: Readonly<Record<string, DestinationCeilings>>;
+  /** Local addresses to send from; the system's choice when absent. */
+  readonly addresses?: readonly string[];
+  /** Send over IPv6: `auto` (default) where AAAA and PTR confirm each other. */
+  readonly ipv6?: "auto" | "always" | "never";
+  /** Rising ceilings for a host nobody knows yet. */
+  readonly warmUp?: WarmUpArgs;
+  /** Seconds between attempts to deliver; the last one repeats. */
+  readonly retrySeconds?: readonly number[];
+  /** Seconds after which undeliverable mail goes back to its sender; five days when absent. */
+  readonly lifetimeSeconds?: number;
+  /** Seconds after which a delay is told to the sender once; four hours when absent, 0: never. */
+  readonly warnAfterSeconds?: number;
+  /** What is asked of the TLS of hosts that mail goes to. */
+  readonly tls?: TransportArgs;
+}
+
+export interface WarmUpArgs {
+  /** Messages that an organisation gets on the first day. */
+  readonly messagesPerDay: number;
+  /** How much more it gets each day; 1.5 when absent. */
+  readonly growth?: number;
+  /** Days until there is no ceiling any more; 30 when absent. */
+  readonly days?: number;
+  /** Name of the declared relay that takes what is above the ceiling; it waits in the queue when absent. */
+  readonly relay?: string;
+}
+
+export interface TransportArgs {
+  /** Keep the TLSA records of destinations (RFC 7672); true when absent. */
+  readonly dane?: boolean;
+  /** Keep the MTA-STS policies of destinations (RFC 8461); true when absent. */
+  readonly mtaSts?: boolean;
+  /** A file on the mail host with authorities (PEM) beside the usual ones, for closed networks. */
+  readonly authorities?: string;
 }
 
 /** The services of the server that have a port. */
@@ -302,8 +376,8 @@ export interface ServerSettings {
   readonly hostedDomains?: "direct" | "mx";
   /** Refuse outgoing mail of a domain without a DKIM key in place of sending it unsigned; false when absent. */
   readonly requireSignature?: boolean;
-  /** Seconds between attempts to deliver; the last one repeats. */
+  /** `delivery.retrySeconds` under its old name. */
   readonly retrySeconds?: readonly number[];
-  /** Seconds after which undeliverable mail goes back to its sender. */
+  /** `delivery.lifetimeSeconds` under its old name. */
   readonly queueLifetimeSeconds?: number;
 }

@@ -283,6 +283,91 @@ test("mistakes in the mail flow are named with their place before anything is pl
   assert.match(found["domains[1].aliasOf"] ?? "", /is not declared/);
 });
 
+test("what accounts may send and how mail leaves become settings that fit the schema", () => {
+  const { settings } = planStack({
+    domains: ["green.test"],
+    mailboxes: ["Anna@green.test"],
+    host: { type: "local" },
+    relays: [
+      { type: "smarthost", name: "provider", host: "relay.example", for: { senders: ["x@green.test"] } },
+    ],
+    sending: {
+      limits: { messagesPerHour: 100, messageSize: "2M" },
+      accountLimits: { "ANNA@green.test": { messagesPerDay: 0 } },
+      futureReleaseSeconds: 0,
+    },
+    delivery: {
+      connections: 5,
+      destinations: { "Bücher.example": { messagesPerHour: 10 } },
+      addresses: ["192.0.2.1"],
+      ipv6: "never",
+      warmUp: { messagesPerDay: 50, relay: "provider" },
+      retrySeconds: [60, 600],
+      lifetimeSeconds: 3600,
+      tls: { dane: false, authorities: "/etc/ca.pem" },
+    },
+    banning: { nftables: "never", sharedDirectory: "/mnt/bans" },
+  });
+  const { submission, delivery, ban } = settingsSchema.parse(settings);
+  assert.equal(submission.limits.messagesPerHour, 100);
+  assert.equal(submission.limits.messageBytes, 2 * 1024 ** 2);
+  assert.deepEqual(submission.accountLimits, { "anna@green.test": { messagesPerDay: 0 } });
+  assert.equal(submission.futureReleaseSeconds, 0);
+  assert.equal(submission.hostedDomains, "mx", "what a closed net needs stays");
+  assert.deepEqual(delivery.destinations, { "xn--bcher-kva.example": { messagesPerHour: 10 } });
+  assert.deepEqual(delivery.retrySeconds, [60, 600]);
+  assert.deepEqual(
+    [delivery.connections, delivery.ipv6, delivery.lifetimeSeconds, delivery.warmUp.relay, delivery.tls.dane],
+    [5, "never", 3600, "provider", false],
+  );
+  assert.deepEqual([ban.nftables, ban.sharedDirectory], ["never", "/mnt/bans"]);
+});
+
+test("mistakes in what accounts may send and how mail leaves are named with their place", () => {
+  const args: MailStackArgs = {
+    domains: ["green.test"],
+    mailboxes: ["anna@green.test"],
+    host: { type: "local" },
+    relays: [{ type: "direct", name: "none", for: { senders: ["x@green.test"] } }],
+    sending: {
+      limits: { messagesPerHour: -1, messageSize: "much" },
+      accountLimits: { "ben@green.test": {}, nobody: {} },
+    },
+    delivery: {
+      connections: 0,
+      destinations: { "two words": { messagesPerHour: 1.5 } },
+      addresses: ["here"],
+      warmUp: { messagesPerDay: 50, relay: "none", growth: 0 },
+      retrySeconds: [],
+      lifetimeSeconds: 5,
+      tls: { authorities: "ca.pem" },
+    },
+    server: { queueLifetimeSeconds: 3600 },
+  };
+  let told = "";
+  try {
+    planStack(args);
+  } catch (error) {
+    told = (error as Error).message;
+  }
+  for (const expected of [
+    /^sending\.limits\.messagesPerHour: -1 is no whole number of 0 or more/m,
+    /^sending\.limits\.messageSize: "much" is no size like 25M/m,
+    /^sending\.accountLimits\["ben@green\.test"\]: is no declared mailbox/m,
+    /^sending\.accountLimits\["nobody"\]: /m,
+    /^delivery\.connections: 0 is no whole number from 1 to 100/m,
+    /^delivery\.destinations\["two words"\]: /m,
+    /^delivery\.addresses\[0\]: "here" is no IP address/m,
+    /^delivery\.warmUp\.relay: "none" sends directly/m,
+    /^delivery\.warmUp\.growth: 0 is not from 1 to 10/m,
+    /^delivery\.retrySeconds: is empty/m,
+    /^delivery\.lifetimeSeconds: stands in server, too/m,
+    /^delivery\.lifetimeSeconds: 5 is no whole number of 60 or more/m,
+    /^delivery\.tls\.authorities: "ca\.pem" is no absolute path/m,
+  ])
+    assert.match(told, expected);
+});
+
 test("an alias domain, backups, copies and forwarding become an alias and settings", () => {
   const plan = planStack({
     host,

@@ -21,6 +21,7 @@ import type {
 } from "./mail-stack-args.ts";
 import { attempt, type Mistake, quote, StackMistakes } from "./mistakes.ts";
 import { type PlannedRelay, planBackups, planCopies, planRelays } from "./relay-plan.ts";
+import { planDelivery, planSending } from "./sending-plan.ts";
 
 /** Where a host's own name server answers. */
 const LOOPBACK = "127.0.0.1";
@@ -96,8 +97,16 @@ export function planStack(args: MailStackArgs): StackPlan {
   const ports = planPorts(args.server ?? {}, placement, mistakes);
   const listeners = listenersOn(placement.listenAddress, ports);
   const relays = planRelays(args, mistakes);
+  const place = {
+    hostname,
+    ports,
+    listeners,
+    closedNet: placement.closedNet,
+    sending: planSending(args, new Set(mailboxes.map(({ address }) => address)), mistakes),
+    delivery: planDelivery(args, relays, mistakes),
+  };
   const settings = {
-    ...planSettings(args, { hostname, ports, listeners, closedNet: placement.closedNet }, mistakes),
+    ...planSettings(args, place, mistakes),
     ...present({
       reports: planReports(domains),
       backup: some(planBackups(args, hosted, mistakes)),
@@ -311,11 +320,13 @@ interface ServerPlace {
   readonly ports: Ports;
   readonly listeners: Listener[];
   readonly closedNet: boolean;
+  readonly sending: ReturnType<typeof planSending>;
+  readonly delivery: ReturnType<typeof planDelivery>;
 }
 
 function planSettings(
   { server = {}, filtering = {}, banning = {} }: MailStackArgs,
-  { hostname, ports, listeners, closedNet }: ServerPlace,
+  { hostname, ports, listeners, closedNet, sending, delivery }: ServerPlace,
   mistakes: Mistake[],
 ): SettingsInput {
   const messageSize = size(server.messageSizeLimit, "server.messageSizeLimit", mistakes);
@@ -333,16 +344,13 @@ function planSettings(
       hostedDomains: server.hostedDomains ?? (closedNet ? "mx" : undefined),
       spoofProtection: server.spoofProtection,
       requireSignature: server.requireSignature,
+      ...sending,
     }),
     // In a closed net the host asks its own name server alone, and mail goes to the port its own MX listens on.
     dns: closedNet
       ? { servers: [`${LOOPBACK}:${ports.dns}`], authoritative: { address: LOOPBACK, port: ports.dns } }
       : undefined,
-    delivery: present({
-      port: closedNet ? ports.smtp : undefined,
-      retrySeconds: server.retrySeconds && [...server.retrySeconds],
-      lifetimeSeconds: server.queueLifetimeSeconds,
-    }),
+    delivery: present({ port: closedNet ? ports.smtp : undefined, ...delivery }),
     routing: present({ recipientDelimiter: server.recipientDelimiter }),
     srs: present({
       enabled: server.forwarding?.rewriteSenders,

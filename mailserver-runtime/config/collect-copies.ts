@@ -36,7 +36,7 @@ export function collectCopies(
       problems.push({ file: STACK_SETTINGS, line: 0, reason: `copies: ${error.message}` });
     }
   for (const { rule, key, target } of postfix.copies) put(rule, key, target);
-  return { always, bySender, byRecipient };
+  return { always, bySender, byRecipient, patterns: postfix.copyPatterns };
 }
 
 /** An address, or `@domain`, which may be written without its @. */

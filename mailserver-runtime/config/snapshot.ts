@@ -145,6 +145,15 @@ export interface CopyTable {
   readonly always: readonly CopyTarget[];
   readonly bySender: ReadonlyMap<string, readonly CopyTarget[]>;
   readonly byRecipient: ReadonlyMap<string, readonly CopyTarget[]>;
+  /** Asked in their order where no key is found; the first that fits counts. */
+  readonly patterns: readonly CopyPattern[];
+}
+/** A line of a pattern table among the BCC maps. */
+export interface CopyPattern {
+  readonly rule: "sender" | "recipient";
+  readonly pattern: AliasPattern;
+  /** `to` may hold `$1` for what the pattern's groups matched. */
+  readonly target: CopyTarget;
 }
 export interface CopyTarget {
   readonly to: string;

@@ -74,26 +74,7 @@ export function problemSource(
   file: string,
   judge: (text: string) => readonly LineProblem[],
 ): Source<undefined> {
-  let signature = "never read";
-  let problems: readonly ConfigurationProblem[] = [];
-  return {
-    value: undefined,
-    get problems() {
-      return problems;
-    },
-    async refresh() {
-      const now = look(join(config, file));
-      if (now.signature === signature) return false;
-      signature = now.signature;
-      try {
-        const found = now.stats === undefined ? [] : judge(readText(join(config, file), now.stats));
-        problems = firstProblems(found, MOST_PROBLEMS).map((one) => ({ file, ...one }));
-      } catch (error) {
-        problems = [{ file, line: 0, reason: reasonOf(error) }];
-      }
-      return true;
-    },
-  };
+  return wholeFile(config, file, undefined, (text) => ({ value: undefined, problems: judge(text) }));
 }
 
 /** A file with a single value, and what counts where there is none. */
@@ -102,6 +83,16 @@ export function fileSource<T>(
   file: string,
   parse: (text: string) => T,
   missing: T,
+): Source<T> {
+  return wholeFile(config, file, missing, (text) => ({ value: parse(text), problems: [] }));
+}
+
+/** A file that is read in one piece. Where `read` throws, the value that was read before stays. */
+function wholeFile<T>(
+  config: string,
+  file: string,
+  missing: T,
+  read: (text: string) => { readonly value: T; readonly problems: readonly LineProblem[] },
 ): Source<T> {
   let signature = "never read";
   let value = missing;
@@ -118,8 +109,12 @@ export function fileSource<T>(
       if (now.signature === signature) return false;
       signature = now.signature;
       try {
-        value = now.stats === undefined ? missing : parse(readText(join(config, file), now.stats));
-        problems = [];
+        const found =
+          now.stats === undefined
+            ? { value: missing, problems: [] }
+            : read(readText(join(config, file), now.stats));
+        value = found.value;
+        problems = firstProblems(found.problems, MOST_PROBLEMS).map((one) => ({ file, ...one }));
       } catch (error) {
         problems = [{ file, line: 0, reason: reasonOf(error) }];
       }

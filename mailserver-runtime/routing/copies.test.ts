@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { aliasPattern } from "../config/dms/alias-pattern.ts";
 import { copiesOf } from "./copies.ts";
 import { snapshotOf } from "./snapshot-for-tests.ts";
 
@@ -32,6 +33,33 @@ test("a copy by recipient tells of no other recipient (RFC 5321 §7.2)", () => {
       "journal@example.org always secret@far.example,sales+x@example.org,x@bücher.example",
       "crm@away.example recipient sales+x@example.org",
       "books@example.org recipient x@bücher.example",
+    ],
+  );
+});
+
+test("patterns of a pcre: table are asked after the keys, and may use what they matched (pcre_table(5))", () => {
+  const origin = { file: "bcc.cf", line: 1, owner: "setup" } as const;
+  const pattern = (rule: "sender" | "recipient", source: string, to: string) =>
+    ({ rule, pattern: aliasPattern(source, "i"), target: { to, origin } }) as const;
+  const patterned = {
+    ...snapshot,
+    copies: {
+      ...snapshot.copies!,
+      patterns: [
+        pattern("recipient", "^(.*)@team\\.example$", "$1-archive@example.org"),
+        pattern("recipient", "@team\\.example$", "never@example.org"),
+        pattern("sender", "^(\\w+)@.*", "by-$1@example.org"),
+      ],
+    },
+  };
+  const found = copiesOf(patterned, "eve@far.example", ["Bob@team.example", "sales@example.org"]);
+  assert.deepEqual(
+    found.map(({ to, rule, recipients }) => `${to} ${rule} ${recipients.join(",")}`),
+    [
+      "journal@example.org always Bob@team.example,sales@example.org",
+      "by-eve@example.org sender Bob@team.example,sales@example.org",
+      "bob-archive@example.org recipient Bob@team.example",
+      "crm@away.example recipient sales@example.org",
     ],
   );
 });

@@ -1,5 +1,5 @@
 /** One look-up of an address: through aliases to its ends, each way once, without going in circles. */
-import { type AliasPattern, PatternTooSlow } from "../config/dms/alias-pattern.ts";
+import { type AliasPattern, PatternTooSlow, substituted } from "../config/dms/alias-pattern.ts";
 import type { Account, Alias, Snapshot } from "../config/snapshot.ts";
 import {
   canonicalAddress,
@@ -312,13 +312,4 @@ function matchOf(
     if (error instanceof PatternTooSlow) return "too slow";
     throw error;
   }
-}
-
-/** `$1`, `${1}` and `$(1)` in a target stand for what the pattern's parentheses matched, `$$` for "$" (pcre_table(5)). */
-function substituted(target: string, match: readonly (string | undefined)[]): string {
-  return target.replace(
-    /\$(?:(\$)|(\d{1,2})|\{(\d{1,2})\}|\((\d{1,2})\))/g,
-    (_, dollar: string | undefined, bare?: string, braced?: string, parenthesised?: string) =>
-      dollar ?? match[Number(bare ?? braced ?? parenthesised)] ?? "",
-  );
 }

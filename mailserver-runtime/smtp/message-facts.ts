@@ -1,6 +1,8 @@
 /** What reception and submission both ask about a message and its transaction. */
 import { type DeliveryLimits, deliveryLimits } from "../config/account-quota.ts";
-import { fieldValue, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
+import { formatAddress } from "../message/address.ts";
+import { parseAddressList } from "../message/address-list.ts";
+import { fieldValue, findFields, type Headers, MAX_HEADER_BYTES } from "../message/headers.ts";
 import type { Envelope } from "../queue/queue.ts";
 import { type Reply, replies } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -19,6 +21,15 @@ export function headerRefusal(session: Session, headers: Headers): Reply | undef
 /** What mail may make of the account, as it was when the transaction began. */
 export function limitsOfAccount(transaction: Transaction, account: string): DeliveryLimits {
   return deliveryLimits(transaction.snapshot, account);
+}
+
+/** The addresses of the one From field; undefined when there is not exactly one field, or none in it. */
+export function authorOf(headers: Headers): readonly string[] | undefined {
+  const fields = findFields(headers, "from");
+  const [field] = fields;
+  if (field === undefined || fields.length > 1) return undefined;
+  const addresses = parseAddressList(fieldValue(headers, field)).map(({ address }) => formatAddress(address));
+  return addresses.length === 0 ? undefined : addresses;
 }
 
 /** The with-clause of this session's Received fields. */

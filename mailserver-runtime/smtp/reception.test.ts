@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { InboundFilter, InboundMessage, Verdict } from "../filter/pipeline.ts";
+import type { InboundFilter, InboundMessage, Signer, Verdict } from "../filter/pipeline.ts";
 import { QueueError } from "../queue/spool.ts";
 import { StoreError } from "../store/mail-store.ts";
 import { type FixtureOptions, greeted, smtpServer } from "./testing.ts";
@@ -340,4 +340,24 @@ test("forwards keep what the client asked about delivery status (RFC 3461)", asy
     smtpUtf8: undefined,
     body: "8BITMIME",
   });
+});
+
+test("what a trusted network sends (PERMIT_DOCKER) is signed for its author's domain, as docker-mailserver does", async (t) => {
+  const asked: string[] = [];
+  const signer: Signer = {
+    async sign(domain, prefix) {
+      asked.push(`${domain} ${prefix.toString().startsWith("Received: from")}`);
+      return Buffer.from(`DKIM-Signature: d=${domain}\r\n`);
+    },
+  };
+  for (const trusted of [true, false]) {
+    const server = await smtpServer(t, { signer, trusts: () => trusted });
+    const dialogue = await greeted(t, server.port);
+    await dialogue.all("MAIL FROM:<app@example.org>", "RCPT TO:<both@example.org>", "DATA");
+    assert.match(await dialogue.say("From: App <app@example.org>\r\nSubject: x\r\n\r\ny\r\n."), /^250/);
+    const expected = trusted ? /DKIM-Signature: d=example\.org\r\nReceived: / : /^(?!DKIM)/;
+    assert.match(server.queued[0]!.prefix, expected);
+    assert.match(server.stored[0]!.prefix.replace(/^Return-Path: .*\r\n/, ""), expected);
+  }
+  assert.deepEqual(asked, ["example.org true"]);
 });

@@ -5,6 +5,7 @@
 
 import { withoutForgedResults } from "../filter/forged-results.ts";
 import type { ResultField, Verdict } from "../filter/pipeline.ts";
+import { domainOf } from "../message/address.ts";
 import type { MessageContent } from "../message/content.ts";
 import { type HeaderField, type Headers, readHeaders } from "../message/headers.ts";
 import { withoutFields } from "../message/without-fields.ts";
@@ -17,7 +18,14 @@ import { fatesOf } from "./fates.ts";
 import { disposeChanges, withFilterChanges } from "./filter-changes.ts";
 import { greylistedMessage } from "./greylisted.ts";
 import { junkOf, markedSubject } from "./junk-mark.ts";
-import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
+import {
+  authorOf,
+  envelopeOf,
+  headerRefusal,
+  limitsOfAccount,
+  messageIdOf,
+  protocolOf,
+} from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -111,8 +119,14 @@ async function receiveJudged(
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]?.address : undefined,
     receivedAt,
   })}${separator(headers)}`;
+  const signatures = await signaturesOfTrusted(session, headers, ownTrace, content);
   const traceWith = (fields: readonly ResultField[] = []) =>
-    Buffer.from(`${results}${fields.map(({ name, value }) => `${name}: ${value}\r\n`).join("")}${ownTrace}`);
+    Buffer.concat([
+      signatures,
+      Buffer.from(
+        `${results}${fields.map(({ name, value }) => `${name}: ${value}\r\n`).join("")}${ownTrace}`,
+      ),
+    ]);
   const trace = traceWith(verdict?.headers);
   const returnPath = Buffer.from(returnPathField(from));
   const junk = junkOf(snapshot.settings.filter);
@@ -229,6 +243,25 @@ async function receiveJudged(
   return session.mode === "lmtp"
     ? transaction.recipients.map((_, index) => refusals[index] ?? answer)
     : answer;
+}
+
+/**
+ * What a trusted network sends (PERMIT_DOCKER) is this host's own mail, and signed as docker-mailserver signs it: its
+ * OpenDKIM has the same networks among its TrustedHosts.
+ */
+async function signaturesOfTrusted(
+  { mode, services, connection }: Session,
+  headers: Headers,
+  ownTrace: string,
+  content: MessageContent,
+): Promise<Buffer> {
+  const { signer, trusts } = services;
+  if (mode !== "mx" || signer === undefined || trusts?.(connection.remote.address) !== true)
+    return Buffer.alloc(0);
+  const author = authorOf(headers)?.[0];
+  return author === undefined
+    ? Buffer.alloc(0)
+    : signer.sign(domainOf(author), Buffer.from(ownTrace), content);
 }
 
 /** A message whose first line is no field has no header section: an empty line keeps it from joining ours. */

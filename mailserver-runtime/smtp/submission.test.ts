@@ -150,6 +150,19 @@ test("local recipients of submitted mail are stored at once, or queued where the
   assert.deepEqual(around.server.queued[0]?.envelope.recipients, [{ address: "carol@example.net" }]);
 });
 
+test("an alias of a recipient that goes through the MX is opened there, and not here as well", async (t) => {
+  const { server, dialogue } = await submission(t, {
+    user: "ann@example.org",
+    deliversDirectly: () => false,
+  });
+  assert.match(await submit(dialogue, ["both@example.org", "sales@example.org"], letter), /^250/);
+  assert.deepEqual(server.stored, []);
+  assert.deepEqual(
+    server.queued.flatMap(({ envelope }) => envelope.recipients.map(({ address }) => address)),
+    ["both@example.org", "sales@example.org"],
+  );
+});
+
 test("where signatures are required, a hosted domain without a key sends nothing", async (t) => {
   const settings = { submission: { requireSignature: true } };
   const unsigned: Signer = { sign: async () => Buffer.alloc(0) };

@@ -5,18 +5,24 @@
  */
 
 import { isForgedResult } from "../filter/forged-results.ts";
-import { domainOf, formatAddress } from "../message/address.ts";
-import { parseAddressList } from "../message/address-list.ts";
+import { domainOf } from "../message/address.ts";
 import type { MessageContent } from "../message/content.ts";
 import { formatDate } from "../message/date.ts";
-import { fieldValue, findFields, type Headers, readHeaders } from "../message/headers.ts";
+import { type Headers, readHeaders } from "../message/headers.ts";
 import { newMessageId } from "../message/message-id.ts";
 import { withoutFields } from "../message/without-fields.ts";
 import type { EnvelopeRecipient } from "../queue/queue.ts";
 import { copiesFor } from "./copies.ts";
 import { type LocalCopy, makeDurable } from "./durable.ts";
 import { examinedSubmission, type Submitted } from "./examined-submission.ts";
-import { envelopeOf, headerRefusal, limitsOfAccount, messageIdOf, protocolOf } from "./message-facts.ts";
+import {
+  authorOf,
+  envelopeOf,
+  headerRefusal,
+  limitsOfAccount,
+  messageIdOf,
+  protocolOf,
+} from "./message-facts.ts";
 import { refused } from "./refused.ts";
 import { type Reply, replies, reply } from "./reply.ts";
 import { ownsAddress } from "./sender-ownership.ts";
@@ -199,14 +205,19 @@ function destinations(
   const copyPrefix = Buffer.concat([Buffer.from(returnPathField(transaction.from)), prefix]);
   const local = new Map<string, LocalCopy>();
   const queued = new Map<string, EnvelopeRecipient>();
-  const handled = new Set<AcceptedRecipient>();
+  const handled: AcceptedRecipient[] = [];
   for (const recipient of transaction.recipients) {
     const parameters = onwardParameters(recipient);
+    // Who goes through the MX is routed there, whole: an alias that was opened here would be opened twice.
+    if (recipient.routes.some((route) => route.kind === "local" && !direct(senderDomain, route))) {
+      if (!queued.has(recipient.address))
+        queued.set(recipient.address, { address: recipient.address, ...parameters });
+      continue;
+    }
+    handled.push(recipient);
     for (const route of recipient.routes) {
-      const isDirect = route.kind === "local" && direct(senderDomain, route);
-      if (isDirect || route.kind === "remote") handled.add(recipient);
       // What is held waits in the queue for all its recipients.
-      if (isDirect && hold === undefined) {
+      if (route.kind === "local" && hold === undefined) {
         if (local.has(route.account)) continue;
         local.set(route.account, {
           account: route.account,
@@ -221,16 +232,7 @@ function destinations(
       }
     }
   }
-  return { local: [...local.values()], queued: [...queued.values()], handled: [...handled] };
-}
-
-/** The addresses of the one From field; undefined when there is not exactly one field, or none in it. */
-function authorOf(headers: Headers): readonly string[] | undefined {
-  const fields = findFields(headers, "from");
-  const [field] = fields;
-  if (field === undefined || fields.length > 1) return undefined;
-  const addresses = parseAddressList(fieldValue(headers, field)).map(({ address }) => formatAddress(address));
-  return addresses.length === 0 ? undefined : addresses;
+  return { local: [...local.values()], queued: [...queued.values()], handled };
 }
 
 /** A user may be From only who they are, or readers would be told a lie that our signature vouches for. */

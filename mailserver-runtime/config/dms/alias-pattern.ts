@@ -29,6 +29,15 @@ const room: { pattern: RegExp | undefined; text: string } = { pattern: undefined
 const context = createContext(room);
 const script = new Script("pattern.exec(text)");
 
+/** `$1`, `${1}` and `$(1)` in a target stand for what the pattern's parentheses matched, `$$` for "$" (pcre_table(5)). */
+export function substituted(target: string, match: readonly (string | undefined)[]): string {
+  return target.replace(
+    /\$(?:(\$)|(\d{1,2})|\{(\d{1,2})\}|\((\d{1,2})\))/g,
+    (_, dollar: string | undefined, bare?: string, braced?: string, parenthesised?: string) =>
+      dollar ?? match[Number(bare ?? braced ?? parenthesised)] ?? "",
+  );
+}
+
 /** How long a match may take where only time bounds it, in milliseconds. */
 const LIMIT_MS = 20;
 

@@ -32,17 +32,7 @@ export class EffectsBuilder {
   /** `readFile` gives the text of a file of the config directory. */
   constructor(readFile: (file: string) => string | undefined) {
     this.#readFile = readFile;
-    this.#effects = {
-      ...noEffects,
-      aliases: [],
-      patterns: [],
-      relays: [],
-      logins: [],
-      transports: [],
-      copies: [],
-      backupDomains: [],
-      problems: [],
-    };
+    this.#effects = structuredClone(noEffects) as Writable<PostfixEffects>;
   }
 
   problem(file: string, line: number, reason: string): void {
@@ -110,6 +100,17 @@ export class EffectsBuilder {
     if (to === "") throw new Error(`nobody is named who gets the copies of ${key}`);
     this.#effects.copies.push({ rule, key, target: { to: aliasAddress(to), origin } });
   }
+  /** Lines of a pattern table; each names one address that gets the copies. */
+  copyPatterns(rule: "sender" | "recipient", file: string, { entries, problems }: Parsed<RegexpLine>): void {
+    for (const { line, pattern, targets } of entries)
+      for (const to of targets)
+        this.#effects.copyPatterns.push({
+          rule,
+          pattern,
+          target: { to, origin: { file, line, owner: "setup" } },
+        });
+    for (const { line, reason } of problems) this.problem(file, line, reason);
+  }
   backup(domain: string, origin: Origin): void {
     this.#effects.backupDomains.push({ domain, origin });
   }
@@ -131,18 +132,20 @@ export class EffectsBuilder {
   }
   /** The entries of a value's tables. */
   entries(value: string, origin: Origin): TableEntry[] {
-    return this.tables(value, origin).flatMap((table): TableEntry[] => {
-      if (table.kind === "static") return [{ key: undefined, value: table.value, origin }];
-      if (table.kind === "inline") return table.entries.map(([key, to]) => ({ key, value: to, origin }));
-      if (table.kind === "patterns")
-        throw new Error(`patterns (${table.file}) are not read here; list addresses in a texthash: file`);
-      const { file } = table;
-      return tableLines(table.text).map(({ key, value: to, line }) => ({
-        key,
-        value: to,
-        origin: { file, line, owner: "setup" },
-      }));
-    });
+    return this.tables(value, origin).flatMap((table) => this.entriesOf(table, origin));
+  }
+  /** The same of one table. @throws {Error} for one of patterns */
+  entriesOf(table: OpenTable, origin: Origin): TableEntry[] {
+    if (table.kind === "static") return [{ key: undefined, value: table.value, origin }];
+    if (table.kind === "inline") return table.entries.map(([key, to]) => ({ key, value: to, origin }));
+    if (table.kind === "patterns")
+      throw new Error(`patterns (${table.file}) are not read here; list addresses in a texthash: file`);
+    const { file } = table;
+    return tableLines(table.text).map(({ key, value: to, line }) => ({
+      key,
+      value: to,
+      origin: { file, line, owner: "setup" },
+    }));
   }
 
   effects(): PostfixEffects {

@@ -2,7 +2,7 @@
 import type { RegexpLine } from "../dms/regexp.ts";
 import type { RelayLine, RelayLoginLine } from "../dms/relays.ts";
 import type { VirtualLine } from "../dms/virtual.ts";
-import type { ConfigurationProblem, CopyTarget, Origin } from "../snapshot.ts";
+import type { ConfigurationProblem, CopyPattern, CopyTarget, Origin } from "../snapshot.ts";
 
 /** An entry and the file it stands in. */
 export type Filed<Entry> = Entry & { readonly file: string };
@@ -25,6 +25,7 @@ export interface PostfixEffects {
     readonly key: string;
     readonly target: CopyTarget;
   }[];
+  readonly copyPatterns: readonly CopyPattern[];
   readonly backupDomains: readonly { readonly domain: string; readonly origin: Origin }[];
   /** Canonical addresses and `@domain` of relay_recipient_maps; undefined: no list was given. */
   readonly backupRecipients: ReadonlySet<string> | undefined;
@@ -39,6 +40,7 @@ export const noEffects: PostfixEffects = {
   logins: [],
   transports: [],
   copies: [],
+  copyPatterns: [],
   backupDomains: [],
   backupRecipients: undefined,
   problems: [],

@@ -34,9 +34,15 @@ const already =
 const copies =
   (rule: "sender" | "recipient"): Take =>
   ({ value, origin, into }) => {
-    for (const { key, value: to, origin: at } of into.entries(value, origin)) {
-      if (key === undefined) into.copy("always", "", to, at);
-      else into.copy(rule, key.includes("@") ? aliasAddress(key) : `@${mailDomain(key)}`, to, at);
+    for (const table of into.tables(value, origin)) {
+      if (table.kind === "patterns") {
+        into.copyPatterns(rule, table.file, parseRegexp(table.text));
+        continue;
+      }
+      for (const { key, value: to, origin: at } of into.entriesOf(table, origin)) {
+        if (key === undefined) into.copy("always", "", to, at);
+        else into.copy(rule, key.includes("@") ? aliasAddress(key) : `@${mailDomain(key)}`, to, at);
+      }
     }
   };
 

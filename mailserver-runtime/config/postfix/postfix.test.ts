@@ -68,7 +68,7 @@ test("tables are read of the config directory, and entries keep their own file a
 virtual_alias_maps = $virtual_alias_maps, texthash:/tmp/docker-mailserver/extra.cf, pcre:/tmp/docker-mailserver/patterns.cf
 always_bcc = journal@green.test
 sender_bcc_maps = texthash:/tmp/docker-mailserver/bcc.cf
-recipient_bcc_maps = inline:{ sales@green.test = boss@green.test }
+recipient_bcc_maps = inline:{ sales@green.test = boss@green.test } pcre:/tmp/docker-mailserver/patterns.cf
 relay_domains = backup.test, other.test
 relay_recipient_maps = hash:/tmp/docker-mailserver/known.cf
 transport_maps = hash:/tmp/docker-mailserver/transport.cf
@@ -92,6 +92,10 @@ smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd
       ["sender", "@blue.test", "audit@far.test", "bcc.cf:2"],
       ["recipient", "sales@green.test", "boss@green.test", "postfix-main.cf:5"],
     ],
+  );
+  assert.deepEqual(
+    effects.copyPatterns.map(({ rule, pattern, target }) => [rule, pattern.source, target.origin.file]),
+    [["recipient", effects.patterns[0]?.pattern.source, "patterns.cf"]],
   );
   assert.deepEqual(
     effects.backupDomains.map(({ domain }) => domain),
@@ -135,7 +139,6 @@ test("every line without an equivalent is named with file, line, reason and what
     ["disable_vrfy_command = yes", /delete the line/],
     ["made_up_parameter = 1", /has no equivalent here/],
     ["always_bcc = $nobody_knows", /\$nobody_knows is not known/],
-    ["sender_bcc_maps = pcre:/tmp/docker-mailserver/patterns.cf", /list addresses/],
     ["sender_bcc_maps = mysql:/tmp/docker-mailserver/x.cf", /not read.*texthash/],
     ["virtual_alias_maps = texthash:/etc/passwd", /not in the config directory/],
     ["virtual_alias_maps = texthash:/tmp/docker-mailserver/../../etc/passwd", /not in the config directory/],
