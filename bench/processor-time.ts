@@ -50,16 +50,28 @@ function statOf(pid: number): readonly string[] | undefined {
 
 /** The same by the scheduler's own count, in nanoseconds: exact for what takes less than a tick; ended children are left out. */
 export function processorNanoseconds(roots: readonly number[]): number {
-  let sum = 0;
+  const { main, others } = threadNanoseconds(roots);
+  return main + others;
+}
+/** The same, apart for the first threads of the processes, where the event loops run, and for all others. */
+export function threadNanoseconds(roots: readonly number[]): {
+  readonly main: number;
+  readonly others: number;
+} {
+  let main = 0;
+  let others = 0;
   for (const pid of tree(roots)) {
     try {
-      for (const thread of readdirSync(`/proc/${pid}/task`))
-        sum += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
+      for (const thread of readdirSync(`/proc/${pid}/task`)) {
+        const [used] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1);
+        if (Number(thread) === pid) main += Number(used);
+        else others += Number(used);
+      }
     } catch {
       // It ended while it was looked at.
     }
   }
-  return sum;
+  return { main, others };
 }
 
 /** Memory of these processes and all that descend from them, in bytes; pages they share count once. */

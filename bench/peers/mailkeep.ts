@@ -26,11 +26,15 @@ export const mailkeep: BenchPeer = {
   start: (directory) => startMailkeep(directory, []),
 };
 
-/** The same with options of Node's, such as those of its profiler. */
-export async function startMailkeep(directory: string, nodeOptions: readonly string[]): Promise<BenchServer> {
+/** The same with options of Node's, such as those of its profiler, and with settings that are not the default. */
+export async function startMailkeep(
+  directory: string,
+  nodeOptions: readonly string[],
+  settings: object = {},
+): Promise<BenchServer> {
   const { stdout } = await run("openssl", ["passwd", "-6", benchPassword]);
   const hashes = new Map(benchUsers.map((user) => [user, stdout.trim()]));
-  const { imapsPort, ...running } = await startRuntime(directory, hashes, nodeOptions);
+  const { imapsPort, ...running } = await startRuntime(directory, hashes, nodeOptions, settings);
   return {
     ...running,
     imap: { port: imapsPort, tls: true },
@@ -55,6 +59,7 @@ async function startRuntime(
   directory: string,
   hashes: ReadonlyMap<string, string>,
   nodeOptions: readonly string[],
+  changed: object = {},
 ): Promise<Running> {
   const [smtpPort, imapsPort, dnsPort] = await Promise.all([freePort(), freePort(), freePort()]);
   await fs.mkdir(path.join(directory, "config/stack"), { recursive: true });
@@ -63,6 +68,7 @@ async function startRuntime(
     [...hashes].map(([user, hash]) => `${user}|{SHA512-CRYPT}${hash}\n`).join(""),
   );
   const settings = {
+    ...changed,
     hostname: "mail.bench.test",
     listeners: [
       { protocol: "smtp", address: "127.0.0.1", port: smtpPort },

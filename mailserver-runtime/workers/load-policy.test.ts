@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoff, chooseProcess, nextStep, type PolicyState, type WorkerState } from "./load-policy.ts";
+import { allBusy, backoff, chooseProcess, nextStep, type PolicyState, type WorkerState } from "./load-policy.ts";
 
 const atRest: PolicyState = {
   now: 100_000,
@@ -10,6 +10,8 @@ const atRest: PolicyState = {
   least: 1,
   idleMs: 60_000,
   notBefore: 0,
+  busySince: undefined,
+  spareCores: 2,
 };
 const busy = { utilisation: 0.95, connections: 12 };
 const worker = (state: Partial<WorkerState> = {}): WorkerState => ({
@@ -21,20 +23,29 @@ const worker = (state: Partial<WorkerState> = {}): WorkerState => ({
   ...state,
 });
 
-test("one process serves everything until it is busy with more than one client", () => {
-  assert.equal(nextStep(atRest), undefined);
-  assert.equal(nextStep({ ...atRest, front: { utilisation: 1, connections: 1 } }), undefined);
-  const step = nextStep({ ...atRest, front: busy });
-  assert.equal(step?.kind, "start");
-  assert.match(step.reason, /95 % of 500 ms, 12 connections/);
+const loaded: PolicyState = { ...atRest, front: busy, busySince: 96_000 };
+
+test("a process is busy that works through a sample for more than one client", () => {
+  assert.equal(allBusy(atRest), false);
+  assert.equal(allBusy({ front: { utilisation: 1, connections: 1 }, workers: [] }), false);
+  assert.equal(allBusy({ front: busy, workers: [] }), true);
+  assert.equal(allBusy({ front: busy, workers: [worker({ utilisation: 0.3 })] }), false);
+  assert.equal(allBusy({ front: busy, workers: [worker({ stage: "ending" })] }), true);
 });
 
-test("no further worker starts beyond the cores, while one starts, while one has time, or soon after a crash", () => {
-  const loaded = { ...atRest, front: busy };
+test("one process serves everything until it has been busy for a while and a core is to spare", () => {
+  assert.equal(nextStep(atRest), undefined);
+  assert.equal(nextStep({ ...loaded, busySince: 97_001 }), undefined, "a short burst");
+  assert.equal(nextStep({ ...loaded, spareCores: 0.4 }), undefined, "its own threads use the other core");
+  const step = nextStep(loaded);
+  assert.equal(step?.kind, "start");
+  assert.match(step.reason, /95 % of 500 ms, busy for 4 s, 12 connections, 2\.0 cores to spare/);
+});
+
+test("no further worker starts beyond the cores, while one starts, or soon after a crash", () => {
   assert.equal(nextStep({ ...loaded, workers: [worker(busy)] }), undefined);
   assert.equal(nextStep({ ...loaded, most: 1 }), undefined);
   assert.equal(nextStep({ ...loaded, most: 4, workers: [worker({ stage: "starting" })] }), undefined);
-  assert.equal(nextStep({ ...loaded, most: 4, workers: [worker({ utilisation: 0.3 })] }), undefined);
   assert.equal(nextStep({ ...loaded, notBefore: 100_001 }), undefined);
   assert.equal(nextStep({ ...loaded, most: 4, workers: [worker(busy)] })?.kind, "start");
 });

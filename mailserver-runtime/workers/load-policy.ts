@@ -1,8 +1,10 @@
 /**
  * When a server of one process becomes one of several, and one again (DESIGN D7). Pure: samples in, one step out.
  *
- * A worker is started when every process that serves has been busy through a whole sample and there is more than one
- * client whose work could be shared. It ends when it has had no connection for a while. Which process takes the next
+ * A worker costs about a second of a core until it serves, and a question to the owner for each delivery to an account
+ * that is elsewhere. So one is started where that pays: every process that serves has been busy for a while, there is
+ * more than one client whose work could be shared, and the machine has a core to spare (threads of the pool, and
+ * others' programs, may use them all). It ends when it has had no connection for a while. Which process takes the next
  * connection is decided here too: the first process while it has time, so that workers run empty and can end.
  */
 import type { ProcessNumber } from "./calls.ts";
@@ -12,6 +14,10 @@ import type { Load } from "./lifecycle.ts";
 export const SAMPLE_MS = 500;
 /** A process whose event loop works this part of the time is busy. */
 export const BUSY = 0.8;
+/** Load that is over sooner is served sooner without a new process. */
+export const SUSTAINED_MS = 3000;
+/** Cores without work, on average of a sample, that make a further process worth its start. */
+export const SPARE_CORES = 0.6;
 /** Below this the first process takes every connection itself. */
 export const AT_EASE = 0.5;
 /** After a crash a worker waits so long, twice as long after each further one. */
@@ -35,13 +41,17 @@ export interface PolicyState {
   readonly idleMs: number;
   /** No worker is started before this time. */
   readonly notBefore: number;
+  /** Since when `allBusy` has held without a break. */
+  readonly busySince: number | undefined;
+  /** Cores of the machine that had nothing to do in the last sample, on average. */
+  readonly spareCores: number;
 }
 export type Step =
   | { readonly kind: "start"; readonly reason: string }
   | { readonly kind: "end"; readonly process: ProcessNumber; readonly reason: string };
 
 export function nextStep(state: PolicyState): Step | undefined {
-  const { now, front, workers, most, least, idleMs, notBefore } = state;
+  const { now, workers, most, least, idleMs, notBefore, busySince, spareCores } = state;
   const count = workers.filter(({ stage }) => stage !== "ending").length + 1;
   const idle = workers.find(
     ({ stage, idleSince }) => stage === "serving" && idleSince !== undefined && now - idleSince >= idleMs,
@@ -51,14 +61,27 @@ export function nextStep(state: PolicyState): Step | undefined {
   if (now < notBefore || workers.some(({ stage }) => stage === "starting")) return undefined;
   if (count < least) return { kind: "start", reason: `workers.least is ${least}` };
   if (count >= most) return undefined;
-  const serving = [front, ...workers.filter(({ stage }) => stage === "serving")];
-  const connections = serving.reduce((sum, one) => sum + one.connections, 0);
-  if (connections < 2 || serving.some(({ utilisation }) => utilisation < BUSY)) return undefined;
+  if (busySince === undefined || now - busySince < SUSTAINED_MS || spareCores < SPARE_CORES) return undefined;
+  const serving = servingOf(state);
   const percent = serving.map(({ utilisation }) => `${Math.round(utilisation * 100)} %`).join(", ");
   return {
     kind: "start",
-    reason: `event loops at work ${percent} of ${SAMPLE_MS} ms, ${connections} connections`,
+    reason:
+      `event loops at work ${percent} of ${SAMPLE_MS} ms, busy for ${Math.round((now - busySince) / 1000)} s, ` +
+      `${connectionsOf(serving)} connections, ${spareCores.toFixed(1)} cores to spare`,
   };
+}
+
+/** Whether every process that serves is busy, with more than one client between them. */
+export function allBusy(state: Pick<PolicyState, "front" | "workers">): boolean {
+  const serving = servingOf(state);
+  return connectionsOf(serving) >= 2 && serving.every(({ utilisation }) => utilisation >= BUSY);
+}
+function servingOf({ front, workers }: Pick<PolicyState, "front" | "workers">): readonly Load[] {
+  return [front, ...workers.filter(({ stage }) => stage === "serving")];
+}
+function connectionsOf(serving: readonly Load[]): number {
+  return serving.reduce((sum, one) => sum + one.connections, 0);
 }
 
 /** When a worker may be started after so many crashes in a row, the last one at `at`. */

@@ -10,7 +10,8 @@ import type { Log } from "../net/log.ts";
 import { stopReading } from "../net/pass-socket.ts";
 import type { SessionState } from "../smtp/moving.ts";
 import type { ProcessNumber } from "./calls.ts";
-import { AT_EASE, backoff, chooseProcess, nextStep, SAMPLE_MS } from "./load-policy.ts";
+import { AT_EASE, allBusy, backoff, chooseProcess, nextStep, SAMPLE_MS } from "./load-policy.ts";
+import { SpareCores } from "./spare-cores.ts";
 import { type WorkerOptions, WorkerProcess } from "./worker-process.ts";
 
 export interface PoolOptions {
@@ -43,6 +44,8 @@ export class WorkerPool {
   readonly #timer: NodeJS.Timeout;
   #before = performance.eventLoopUtilization();
   #utilisation = 0;
+  readonly #spareCores = new SpareCores();
+  #busySince: number | undefined;
   #lastNumber = 0;
   #lastConnection = 0;
   #crashes = 0;
@@ -144,8 +147,8 @@ export class WorkerPool {
     const after = performance.eventLoopUtilization();
     this.#utilisation = performance.eventLoopUtilization(after, this.#before).utilization;
     this.#before = after;
-    const step = nextStep({
-      now: Date.now(),
+    const now = Date.now();
+    const loads = {
       front: { utilisation: this.#utilisation, connections: this.#options.connections() },
       workers: this.list().map(({ number, stage, load, idleSince, connections }) => ({
         process: number,
@@ -154,6 +157,11 @@ export class WorkerPool {
         utilisation: load.utilisation,
         connections,
       })),
+    };
+    const step = nextStep({
+      now,
+      ...loads,
+      ...this.#pressure(allBusy(loads), now),
       most: this.#options.most(),
       least: this.#options.least(),
       idleMs: this.#options.idleMs(),
@@ -161,6 +169,17 @@ export class WorkerPool {
     });
     if (step?.kind === "start") this.start(step.reason).catch(() => undefined);
     else if (step?.kind === "end") void this.#end(this.#workers.get(step.process)!, step.reason);
+  }
+
+  /** Asked at each sample; a server at rest asks the kernel nothing. */
+  #pressure(isBusy: boolean, now: number): { busySince: number | undefined; spareCores: number } {
+    if (isBusy) {
+      this.#busySince ??= now;
+      return { busySince: this.#busySince, spareCores: this.#spareCores.ask() };
+    }
+    this.#busySince = undefined;
+    this.#spareCores.forget();
+    return { busySince: undefined, spareCores: 0 };
   }
 
   /** Ends an idle worker. */
