@@ -108,7 +108,10 @@ function start() {
   if (values.profile) process.env.BENCH_PROFILES = profiles;
   return startMailkeep(
     directory,
-    [...(values.profile ? ["--import", profiling] : []), ...(process.env.BENCH_NODE_OPTIONS?.split(" ") ?? [])],
+    [
+      ...(values.profile ? ["--import", profiling] : []),
+      ...(process.env.BENCH_NODE_OPTIONS?.split(" ") ?? []),
+    ],
     values.processes === undefined ? {} : { workers: { most: Number(values.processes) } },
   );
 }

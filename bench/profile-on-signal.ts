@@ -19,9 +19,7 @@ if (isMainThread && folder !== undefined) {
       );
     else
       session.post("Profiler.enable", () =>
-        session.post("Profiler.setSamplingInterval", { interval: 250 }, () =>
-          session.post("Profiler.start"),
-        ),
+        session.post("Profiler.setSamplingInterval", { interval: 250 }, () => session.post("Profiler.start")),
       );
     isRunning = !isRunning;
   });

@@ -34,8 +34,6 @@ test("twenty big messages at once raise a real server's memory by less than 150 
   const site = await openSite(root, new Ledger(), {
     message: { sizeLimit: 2 * size },
     ban: { enabled: false },
-    // A further process that starts under load has memory of its own, which no message takes.
-    workers: { most: 1 },
   });
   t.after(async () => {
     await site.close();

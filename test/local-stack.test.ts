@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { crowding } from "./support/crowding.ts";
 import { TestProject } from "./support/project.ts";
 import { needs, run } from "./support/tools.ts";
 
@@ -88,8 +89,9 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     assert.match(started.stdout, /Mail flows: anna@green\.test → ben@blue\.test/);
     assert.match(started.stdout, /imaps\s+127\.0\.0\.1:\d+/);
     assert.notEqual(await project.serverPid(), undefined);
-    // The goal is 10 s; a loaded CI machine gets twice that before this fails.
-    assert.ok(seconds < 20, `start took ${seconds} s`);
+    // The goal is 10 s; a CI machine gets twice that before this fails, a crowded one more.
+    const most = 20 * crowding();
+    assert.ok(seconds < most, `start took ${seconds} s of ${most}`);
   });
 
   test("a second up says that every resource is unchanged", async () => {
@@ -97,7 +99,9 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     const { code, stdout, stderr } = await project.mailkeep("up", "--yes");
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Nothing to do: \d+ unchanged/);
-    assert.ok(performance.now() - begin < 6_000);
+    const seconds = (performance.now() - begin) / 1000;
+    const most = 6 * crowding();
+    assert.ok(seconds < most, `up took ${seconds} s of ${most}`);
     assert.equal((await project.mailkeep("preview", "--expect-no-changes")).code, 0);
   });
 
@@ -340,7 +344,11 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     const boot = Number(/^btime (\d+)/m.exec(fs.readFileSync("/proc/stat", "utf8"))![1]);
     const seconds = startedAt / 1000 - (boot + ticks / hertz);
     // btime has a resolution of one second; the goal of 1 s is measured by hand on a quiet machine.
-    assert.ok(seconds < 3, `the server was ready ${seconds} s after its process started`);
+    const most = 3 * crowding();
+    assert.ok(
+      seconds < most,
+      `the server was ready ${seconds} s after its process started, not within ${most}`,
+    );
   });
 
   test("destroy takes the stack down, says where the mail is, and keeps it", async () => {

@@ -10,6 +10,8 @@ import { silentLog } from "./log.ts";
 import { testTlsContexts } from "./test-certificate.ts";
 
 const tls = testTlsContexts();
+/** For what comes at once where the machine has time. */
+const PATIENCE_MS = 30_000;
 
 async function listening(
   t: TestContext,
@@ -42,9 +44,18 @@ async function everything(socket: Socket): Promise<string> {
   for await (const chunk of socket) text += chunk.toString("latin1");
   return text;
 }
+/** The same from a server that may hang up on bytes it has not read, which resets the connection (RFC 9293 §3.6). */
+async function lastWords(socket: Socket): Promise<string> {
+  let text = "";
+  socket.on("data", (chunk) => {
+    text += chunk.toString("latin1");
+  });
+  await new Promise((resolve) => socket.once("close", resolve));
+  return text;
+}
 async function echo(connection: Connection): Promise<void> {
   for (;;) {
-    const line = await connection.readLine(100, 2000, { bareLf: true });
+    const line = await connection.readLine(100, PATIENCE_MS, { bareLf: true });
     if (line.toString() === "quit") return;
     connection.write(`${line.toString()}\r\n`);
   }
@@ -65,7 +76,7 @@ test("a slow line is a time-out, a long one is too long, and the connection can 
     const codes: string[] = [];
     for (const step of [1, 2]) {
       try {
-        await connection.readLine(5, step === 1 ? 50 : 2000);
+        await connection.readLine(5, step === 1 ? 50 : PATIENCE_MS);
       } catch (error) {
         codes.push((error as ConnectionError).code);
       }
@@ -84,7 +95,7 @@ test("a time-out that is shorter than the one before it is kept", async (t) => {
     await connection.readLine(100, 60_000);
     const before = Date.now();
     await connection.readLine(100, 40).catch(() => {});
-    connection.write(Date.now() - before < 1000 ? "in time" : "late");
+    connection.write(Date.now() - before < 30_000 ? "in time" : "late");
   });
   const socket = client(t, server.port);
   const text = everything(socket);
@@ -99,7 +110,7 @@ test("a sender that is not read is paused", async (t) => {
     held = connection.buffered();
     let total = 0;
     try {
-      for (;;) total += (await connection.readChunk(50_000, 2000)).length;
+      for (;;) total += (await connection.readChunk(50_000, PATIENCE_MS)).length;
     } catch {
       connection.write(String(total));
     }
@@ -117,7 +128,7 @@ test("a client that never reads its answers is not read from and ends by time-ou
   const server = await listening(t, async (connection) => {
     try {
       for (;;) {
-        await connection.readLine(100, 300);
+        await connection.readLine(100, 1500);
         connection.write(Buffer.alloc(1000, 66));
         answered++;
       }
@@ -141,7 +152,7 @@ test("drained streams an answer of any size no faster than its reader, in TLS to
         while (written < 40_000_000) {
           connection.write(Buffer.alloc(50_000, 67));
           written += 50_000;
-          await connection.drained(5000);
+          await connection.drained(PATIENCE_MS);
         }
       },
       { protocol },
@@ -167,7 +178,7 @@ test("implicit TLS begins at once, chooses the certificate by SNI and binds the 
     async (connection) => {
       connection.write(`${connection.tls?.protocol} ${connection.tls?.servername} `);
       connection.write(connection.channelBinding("tls-exporter")!.toString("hex"));
-      await connection.drained(1000);
+      await connection.drained(PATIENCE_MS);
     },
     { protocol: "imaps" },
   );
@@ -187,7 +198,7 @@ test("implicit TLS begins at once, chooses the certificate by SNI and binds the 
 });
 
 async function startTls(connection: Connection): Promise<void> {
-  await connection.readLine(100, 1000);
+  await connection.readLine(100, PATIENCE_MS);
   connection.write("go\r\n");
   await connection.startTls();
   await echo(connection);
@@ -209,14 +220,14 @@ test("plain text behind STARTTLS in the same packet is never answered (RFC 3207 
   const server = await listening(t, startTls);
   const socket = client(t, server.port);
   socket.write("STARTTLS\r\ninjected\r\n");
-  assert.doesNotMatch(await everything(socket), /injected/);
+  assert.doesNotMatch(await lastWords(socket), /injected/);
 });
 
 test("a client that speaks plain text to a TLS port, or hangs up in the handshake, harms nobody", async (t) => {
   const server = await listening(t, echo, { protocol: "imaps" });
   const talker = client(t, server.port);
   talker.write("a LOGIN x y\r\n");
-  assert.doesNotMatch(await everything(talker), /LOGIN/);
+  assert.doesNotMatch(await lastWords(talker), /LOGIN/);
   const quitter = client(t, server.port);
   await new Promise((resolve) => quitter.once("connect", resolve));
   quitter.destroy();
@@ -252,12 +263,12 @@ test("a PROXY listener closes who sends no header, a wrong one, or none in time,
   for (const bytes of ["EHLO x\r\n", "PROXY TCP4 1.2.3 4 5 6\r\n", "PROXY TC", ""]) {
     const socket = client(t, server.port);
     socket.write(bytes);
-    assert.equal(await everything(socket), "", JSON.stringify(bytes));
+    assert.equal(await lastWords(socket), "", JSON.stringify(bytes));
   }
   const other = await listening(t, handler, { proxyProtocol: ["192.0.2.1"] });
   const stranger = client(t, other.port);
   stranger.write("PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\n");
-  await everything(stranger).catch(() => {});
+  await lastWords(stranger);
   assert.deepEqual(seen, []);
 });
 
@@ -322,13 +333,13 @@ test("a taken port is named with its holder", async (t) => {
 
 test("a handler that throws costs its own connection only", async (t) => {
   const server = await listening(t, async (connection) => {
-    const line = await connection.readLine(100, 1000);
+    const line = await connection.readLine(100, PATIENCE_MS);
     if (line.toString() === "boom") throw new TypeError("a mistake");
     connection.write("fine");
   });
   const bad = client(t, server.port);
   bad.write("boom\r\n");
-  assert.equal(await everything(bad).catch(() => ""), "");
+  assert.equal(await lastWords(bad), "");
   const good = client(t, server.port);
   good.write("ok\r\n");
   assert.equal(await everything(good), "fine");
@@ -336,13 +347,12 @@ test("a handler that throws costs its own connection only", async (t) => {
 
 test("what was written before the end arrives, though an older read's time runs out meanwhile", async (t) => {
   const server = await listening(t, async (connection) => {
-    await connection.readLine(100, 120);
+    await connection.readLine(100, 1500);
     connection.write(Buffer.alloc(8_000_000, 68));
   });
   const socket = client(t, server.port);
   socket.pause();
-  await sleep(60);
   socket.write("x\r\n");
-  await sleep(200);
+  await sleep(1700);
   assert.equal((await everything(socket)).length, 8_000_000);
 });

@@ -25,12 +25,13 @@ const everyDomain = (queue: Awaited<ReturnType<typeof testQueue>>["queue"]) =>
   Promise.all(domains.map((domain) => queue.enqueue(submission(`bob@${domain}`))));
 
 test("many domains at one provider share its connections, and all get their mail", async (context) => {
-  let open = 0;
+  // Connections with a transaction under way: when a QUIT is read says nothing of when it was sent.
+  const open = new Set<number>();
   let most = 0;
   const sink = await server(context, {
-    answer: (line) => {
-      if (line === "(connected)") most = Math.max(most, ++open);
-      if (line.startsWith("QUIT")) open -= 1;
+    answer: (line, connection) => {
+      if (line.startsWith("MAIL")) most = Math.max(most, open.add(connection).size);
+      if (line === ".") open.delete(connection);
       return undefined;
     },
   });
@@ -41,8 +42,7 @@ test("many domains at one provider share its connections, and all get their mail
   for (let times = 0; times < 5; times += 1) await everyDomain(queue);
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, 60);
-  // A connection counts until its QUIT is written; the server reads that a moment after the next one came.
-  assert.ok(most <= 3, `${most} connections at once`);
+  assert.ok(most <= 2, `${most} connections at once`);
 });
 
 test("a ceiling of messages an hour holds for the provider, and what is above it waits without an attempt", async (context) => {
@@ -135,7 +135,8 @@ test("a connection that is one too many costs a connection and no attempt", asyn
   );
   await until(() => queue.counts().messages === 0, "delivery");
   assert.equal(sink.messages.length, ids.length);
-  assert.ok(refused > 0 && refused <= 10, `${refused} connections were refused`);
+  // A connection counts until its QUIT is read, however late that is; one that learns nothing is refused for each message.
+  assert.ok(refused > 0 && refused <= ids.length / 2, `${refused} connections were refused`);
   assert.equal(queue.counts().deferred, 0);
 });
 

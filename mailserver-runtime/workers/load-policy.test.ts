@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allBusy, backoff, chooseProcess, nextStep, type PolicyState, type WorkerState } from "./load-policy.ts";
+import {
+  allBusy,
+  backoff,
+  chooseProcess,
+  nextStep,
+  type PolicyState,
+  type WorkerState,
+} from "./load-policy.ts";
 
 const atRest: PolicyState = {
   now: 100_000,
@@ -11,6 +18,7 @@ const atRest: PolicyState = {
   idleMs: 60_000,
   notBefore: 0,
   busySince: undefined,
+  openings: 40,
   spareCores: 2,
 };
 const busy = { utilisation: 0.95, connections: 12 };
@@ -37,6 +45,7 @@ test("one process serves everything until it has been busy for a while and a cor
   assert.equal(nextStep(atRest), undefined);
   assert.equal(nextStep({ ...loaded, busySince: 97_001 }), undefined, "a short burst");
   assert.equal(nextStep({ ...loaded, spareCores: 0.4 }), undefined, "its own threads use the other core");
+  assert.equal(nextStep({ ...loaded, openings: 0 }), undefined, "what has begun cannot be shared");
   const step = nextStep(loaded);
   assert.equal(step?.kind, "start");
   assert.match(step.reason, /95 % of 500 ms, busy for 4 s, 12 connections, 2\.0 cores to spare/);

@@ -3,8 +3,9 @@
  *
  * A worker costs about a second of a core until it serves, and a question to the owner for each delivery to an account
  * that is elsewhere. So one is started where that pays: every process that serves has been busy for a while, there is
- * more than one client whose work could be shared, and the machine has a core to spare (threads of the pool, and
- * others' programs, may use them all). It ends when it has had no connection for a while. Which process takes the next
+ * more than one client whose work could be shared, connections or messages begin (what has begun stays where it is, so
+ * twenty big messages would gain nothing), and the machine has a core to spare (threads of the pool, and others'
+ * programs, may use them all). It ends when it has had no connection for a while. Which process takes the next
  * connection is decided here too: the first process while it has time, so that workers run empty and can end.
  */
 import type { ProcessNumber } from "./calls.ts";
@@ -18,6 +19,8 @@ export const BUSY = 0.8;
 export const SUSTAINED_MS = 3000;
 /** Cores without work, on average of a sample, that make a further process worth its start. */
 export const SPARE_CORES = 0.6;
+/** Connections and messages that begin in a sample while there is something to share. */
+export const FEWEST_OPENINGS = 5;
 /** Below this the first process takes every connection itself. */
 export const AT_EASE = 0.5;
 /** After a crash a worker waits so long, twice as long after each further one. */
@@ -43,6 +46,8 @@ export interface PolicyState {
   readonly notBefore: number;
   /** Since when `allBusy` has held without a break. */
   readonly busySince: number | undefined;
+  /** Connections and messages that began in the last sample and could have been given to another process. */
+  readonly openings: number;
   /** Cores of the machine that had nothing to do in the last sample, on average. */
   readonly spareCores: number;
 }
@@ -51,7 +56,7 @@ export type Step =
   | { readonly kind: "end"; readonly process: ProcessNumber; readonly reason: string };
 
 export function nextStep(state: PolicyState): Step | undefined {
-  const { now, workers, most, least, idleMs, notBefore, busySince, spareCores } = state;
+  const { now, workers, most, least, idleMs, notBefore, busySince, openings, spareCores } = state;
   const count = workers.filter(({ stage }) => stage !== "ending").length + 1;
   const idle = workers.find(
     ({ stage, idleSince }) => stage === "serving" && idleSince !== undefined && now - idleSince >= idleMs,
@@ -61,7 +66,8 @@ export function nextStep(state: PolicyState): Step | undefined {
   if (now < notBefore || workers.some(({ stage }) => stage === "starting")) return undefined;
   if (count < least) return { kind: "start", reason: `workers.least is ${least}` };
   if (count >= most) return undefined;
-  if (busySince === undefined || now - busySince < SUSTAINED_MS || spareCores < SPARE_CORES) return undefined;
+  if (busySince === undefined || now - busySince < SUSTAINED_MS) return undefined;
+  if (openings < FEWEST_OPENINGS || spareCores < SPARE_CORES) return undefined;
   const serving = servingOf(state);
   const percent = serving.map(({ utilisation }) => `${Math.round(utilisation * 100)} %`).join(", ");
   return {

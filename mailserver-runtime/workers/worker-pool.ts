@@ -46,6 +46,8 @@ export class WorkerPool {
   #utilisation = 0;
   readonly #spareCores = new SpareCores();
   #busySince: number | undefined;
+  /** Connections and messages that began since the last sample. */
+  #openings = 0;
   #lastNumber = 0;
   #lastConnection = 0;
   #crashes = 0;
@@ -67,6 +69,7 @@ export class WorkerPool {
 
   /** Hands a just accepted socket to a worker where one should take it; false: serve it here. */
   handOver(socket: Socket, accepted: Accepted): boolean {
+    this.#openings++;
     // A socket file is for programs of this host: they are few.
     const worker = accepted.listener.path === undefined ? this.#chosen() : undefined;
     if (worker === undefined || !stopReading(socket)) return false;
@@ -78,6 +81,7 @@ export class WorkerPool {
     take: () => { readonly socket: Socket; readonly accepted: Accepted } | undefined,
     state: SessionState,
   ): boolean {
+    this.#openings++;
     const worker = this.#chosen();
     const taken = worker === undefined ? undefined : take();
     if (worker === undefined || taken === undefined) return false;
@@ -162,11 +166,13 @@ export class WorkerPool {
       now,
       ...loads,
       ...this.#pressure(allBusy(loads), now),
+      openings: this.#openings,
       most: this.#options.most(),
       least: this.#options.least(),
       idleMs: this.#options.idleMs(),
       notBefore: this.#notBefore,
     });
+    this.#openings = 0;
     if (step?.kind === "start") this.start(step.reason).catch(() => undefined);
     else if (step?.kind === "end") void this.#end(this.#workers.get(step.process)!, step.reason);
   }
