@@ -23,8 +23,8 @@ export interface WorkerOptions {
   readonly onExit: (worker: WorkerProcess, how: string) => void;
 }
 
-/** A worker that does not come up within this time is ended. */
-const START_MS = 30_000;
+/** A worker that does not come up within this time is ended: it takes two seconds of a core, which others may need more. */
+const START_MS = 120_000;
 
 export class WorkerProcess {
   readonly number: ProcessNumber;
