@@ -1,28 +1,32 @@
 /**
- * Many sessions at work on two mailboxes of one account at once, over IMAP and the real store, beside deliveries and
- * restarts; after each round everybody stops, and what the clients were told, what a fresh client sees, what QRESYNC
+ * Many sessions at work on two mailboxes at once, their owner's and those of somebody they are shared with, over IMAP and the
+ * real store, beside deliveries and restarts, in one process and in several; after each round everybody stops, and what the clients were told, what a fresh client sees, what QRESYNC
  * tells of the round and what a model says must be one and the same.
  *
  * What runs side by side has no order that a model could know, so the model holds what is true in every order: each
  * session alone sets its own keyword; each message has the subject it was appended with; what nobody marked \Deleted or
  * moved is there; what anybody was told is gone stays gone; UIDVALIDITY stays and MODSEQ grows, also when the index is lost.
  *
- *     MAILKEEP_CONSISTENCY_MINUTES=30    how long; a few rounds without it
+ *     MAILKEEP_CONSISTENCY_MINUTES=30    how long, for both; a few rounds without it
  *     MAILKEEP_CONSISTENCY_SEED=1        the run's seed, which a failure names
- *     MAILKEEP_CONSISTENCY_DIRECTORY=d   keeps mail, model and seed there after each round, and goes on from them
+ *     MAILKEEP_CONSISTENCY_DIRECTORY=d   keeps mail, model and seed there (in d/1 for one process, d/3 for three) after each
+ *                                        round, and goes on from them
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { perform } from "../admin/operations.ts";
 import { memoryContent } from "../message/content.ts";
 import { silentLog } from "../net/log.ts";
+import { startServer } from "../server.ts";
+import { directoriesBelow } from "../settings/directories.ts";
 import type { MailStore } from "../store/mail-store.ts";
 import { openMaildirStore } from "../store/maildir/store.ts";
 import { Client } from "./test/client.ts";
 import { FollowingClient, flagText, uidsOfSet } from "./test/following-client.ts";
-import { startTestServer, type TestServer, USER } from "./test/server.ts";
+import { PASSWORD, startTestServer, USER } from "./test/server.ts";
 
 const MINUTES = Number(process.env.MAILKEEP_CONSISTENCY_MINUTES ?? 0);
 const SHORT_ROUNDS = 4;
@@ -83,6 +87,13 @@ function randomBy(seed: number): (below: number) => number {
   };
 }
 
+/** Who it is shared with works on the same mailboxes under other names. */
+const BEN = "ben@example.org";
+const SHARED: Readonly<Record<BoxName, string>> = {
+  INBOX: "shared.anna@example^org.INBOX",
+  Other: "shared.anna@example^org.Other",
+};
+
 /** One session's work in a round. */
 async function work(
   run: Run,
@@ -93,11 +104,13 @@ async function work(
 ): Promise<[BoxName, FollowingClient]> {
   const name = BOXES[self % 3 === 2 ? 1 : 0];
   const other = BOXES[name === "INBOX" ? 1 : 0];
+  const isBens = self % 4 === 3;
+  const called = (box: BoxName) => (isBens ? SHARED[box] : box);
   const connection = await Client.open(port, true, PATIENCE_MS);
-  await connection.logIn();
+  await connection.logIn(isBens ? BEN : USER);
   if (self % 2 === 1) await connection.command("e ENABLE QRESYNC");
   const client = new FollowingClient(connection);
-  await client.run(`s SELECT ${name}`);
+  await client.run(`s SELECT ${called(name)}`);
   const box = run.boxes[name];
   const own = `k${self}`;
   /** A few messages this client knows. */
@@ -113,7 +126,9 @@ async function work(
       const bytes = `Subject: ${subject}\r\n\r\n${"x".repeat(random(300))}`;
       const isMarked = random(2) === 0;
       const flags = isMarked ? `${own} ` : "";
-      const text = await client.run(`a APPEND ${target} (${flags}\\Draft) {${bytes.length}+}\r\n${bytes}`);
+      const text = await client.run(
+        `a APPEND ${called(target)} (${flags}\\Draft) {${bytes.length}+}\r\n${bytes}`,
+      );
       const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)![1]);
       note(run.boxes[target], uid, subject);
       const marks = marksOf(run.boxes[target], uid);
@@ -152,7 +167,7 @@ async function work(
       const moves = random(3) === 0;
       if (moves) box.mayGo.push(...uids);
       const sources = new Map(uids.map((uid) => [uid, box.keywords[uid]?.[self] ?? null]));
-      const text = await client.run(`c UID ${moves ? "MOVE" : "COPY"} ${uids} ${other}`);
+      const text = await client.run(`c UID ${moves ? "MOVE" : "COPY"} ${uids} ${called(other)}`);
       const code = /COPYUID \d+ (\S+) ([^\]]+)\]/.exec(text);
       if (code === null) return;
       const to = uidsOfSet(code[2]!);
@@ -304,10 +319,99 @@ function compare(
   box.mayGo = box.mayGo.filter(isThere);
 }
 
-test("Sessions at work side by side agree with each other, with QRESYNC and with a model, over restarts and a lost index", async (t) => {
-  const kept = process.env.MAILKEEP_CONSISTENCY_DIRECTORY;
+/** A server over mail that outlives it. */
+interface Site {
+  readonly port: number;
+  /** Puts a message into Anna's INBOX, durably. */
+  deliver(subject: string): Promise<void>;
+  close(): Promise<void>;
+}
+type Open = (root: string) => Promise<Site>;
+
+/** The engine over the store, and deliveries into the store itself. */
+const openOneProcess: Open = async (root) => {
+  const directories = { mail: join(root, "mail"), state: join(root, "state") };
+  const store: MailStore = await openMaildirStore({ directories, log: silentLog });
+  await shareWithBen(store);
+  const server = await startTestServer(store);
+  return {
+    port: server.port,
+    async deliver(subject) {
+      const [outcome] = await store.deliver({
+        content: memoryContent(Buffer.from(`Subject: ${subject}\r\n\r\nhello\r\n`)),
+        receivedAt: new Date(),
+        recipients: [{ account: USER, prefix: Buffer.alloc(0), mailbox: "INBOX" }],
+      });
+      assert.ok(outcome!.stored);
+    },
+    async close() {
+      await server.close();
+      await store.close();
+    },
+  };
+};
+
+/** The whole server with two workers; another program puts messages into the Maildir. */
+const openThreeProcesses: Open = async (root) => {
+  const directories = directoriesBelow(root);
+  const context = { directories, version: "1" };
+  const owner = "test";
+  await perform("certificate.put", { names: ["localhost"], issuer: { type: "local-ca" }, owner }, context);
+  for (const address of [USER, BEN]) {
+    const password = { text: PASSWORD, policy: "initial" } as const;
+    await perform("mailbox.put", { address, owner, password }, context);
+  }
+  const settings = {
+    hostname: "mail.example.org",
+    listeners: [{ protocol: "imaps" as const, address: "127.0.0.1", port: 0 }],
+    dns: { servers: ["127.0.0.1:9"] },
+    workers: { least: 3 },
+  };
+  await perform("settings.put", { owner, settings }, context);
+  const before: MailStore = await openMaildirStore({ directories, log: silentLog });
+  await shareWithBen(before);
+  await before.close();
+  const onStopRequested = () => {};
+  const server = await startServer({
+    directories,
+    env: process.env,
+    version: "1",
+    logToStdout: false,
+    onStopRequested,
+  });
+  const maildir = join(directories.mail, "example.org/anna");
+  return {
+    port: server.listeners()[0]!.port,
+    async deliver(subject) {
+      const name = `${Math.floor(Date.now() / 1000)}.${process.pid}_${subject}.elsewhere`;
+      writeFileSync(join(maildir, "tmp", name), `Subject: ${subject}\n\nhello\n`);
+      renameSync(join(maildir, "tmp", name), join(maildir, "new", name));
+    },
+    close: () => server.stop(2000),
+  };
+};
+
+async function shareWithBen(store: MailStore): Promise<void> {
+  const account = await store.account(USER);
+  if (!(await account.list()).some(({ name }) => name === "Other")) await account.create("Other");
+  for (const name of BOXES)
+    await account.setAcl(name, { identifier: BEN, mode: "replace", rights: "lrswite" });
+  account.release();
+}
+
+for (const { processes, open, shortRounds } of [
+  { processes: "one process", open: openOneProcess, shortRounds: SHORT_ROUNDS },
+  { processes: "three processes", open: openThreeProcesses, shortRounds: 2 },
+])
+  test(`Sessions at work side by side in ${processes} agree with each other, with QRESYNC and with a model, over restarts and a lost index`, (t) =>
+    runRounds(t, open, shortRounds));
+
+async function runRounds(t: TestContext, open: Open, shortRounds: number): Promise<void> {
+  const given = process.env.MAILKEEP_CONSISTENCY_DIRECTORY;
+  const kept = given === undefined ? undefined : join(given, open === openOneProcess ? "1" : "3");
   const root = kept ?? mkdtempSync(join(tmpdir(), "mailkeep-consistency-"));
   if (kept === undefined) t.after(() => rmSync(root, { recursive: true, force: true, maxRetries: 3 }));
+  mkdirSync(join(root, "mail"), { recursive: true });
   const modelFile = join(root, "model.json");
   const run: Run = existsSync(modelFile)
     ? resumed(readFileSync(modelFile, "utf8"))
@@ -317,42 +421,29 @@ test("Sessions at work side by side agree with each other, with QRESYNC and with
         subjects: 0,
         boxes: { INBOX: emptyBox(), Other: emptyBox() },
       };
-  const directories = { mail: join(root, "mail"), state: join(root, "state") };
-  mkdirSync(directories.mail, { recursive: true });
-  let store: MailStore | undefined;
-  let server: TestServer | undefined;
+  let site: Site | undefined;
   const stop = async () => {
-    await server?.close();
-    await store?.close();
+    await site?.close();
+    site = undefined;
   };
   t.after(stop);
   const start = async () => {
-    store = await openMaildirStore({ directories, log: silentLog });
-    const account = await store.account(USER);
-    if (!(await account.list()).some(({ name }) => name === "Other")) await account.create("Other");
-    account.release();
-    server = await startTestServer(store);
+    site = await open(root);
   };
   await start();
   const end = Date.now() + MINUTES * 60_000;
-  const rounds = run.round + SHORT_ROUNDS;
+  const rounds = run.round + shortRounds;
   for (; MINUTES > 0 ? Date.now() < end : run.round < rounds; run.round++) {
     const random = randomBy(run.seed + run.round * 7919);
     const where = `seed ${run.seed}, round ${run.round}`;
     try {
       const delivered = new Set(Array.from({ length: 5 }, (_, i) => `d${run.round * 5 + i}`));
-      const deliveries = [...delivered].map((subject) =>
-        store!.deliver({
-          content: memoryContent(Buffer.from(`Subject: ${subject}\r\n\r\nhello\r\n`)),
-          receivedAt: new Date(),
-          recipients: [{ account: USER, prefix: Buffer.alloc(0), mailbox: "INBOX" }],
-        }),
-      );
-      const { port } = server!;
+      const { port, deliver } = site!;
+      const deliveries = [...delivered].map(deliver);
       const copies: Copied[] = [];
       const seeds = Array.from({ length: SESSIONS }, () => random(2 ** 31));
       const clients = await Promise.all(seeds.map((seed, i) => work(run, copies, port, i, randomBy(seed))));
-      for (const [outcome] of await Promise.all(deliveries)) assert.ok(outcome!.stored);
+      await Promise.all(deliveries);
       spreadDoom(copies);
       const removed = new Set(
         run.boxes.INBOX.mayGo.filter((uid) => run.boxes.INBOX.subjects[uid] === undefined),
@@ -367,7 +458,7 @@ test("Sessions at work side by side agree with each other, with QRESYNC and with
       for (const [, client] of clients) client.end();
       if (random(4) === 0) {
         await stop();
-        if (random(2) === 0) rmSync(directories.state, { recursive: true, force: true });
+        if (random(2) === 0) rmSync(join(root, "state/store/index"), { recursive: true, force: true });
         await start();
       }
     } catch (error) {
@@ -379,4 +470,4 @@ test("Sessions at work side by side agree with each other, with QRESYNC and with
     }
   }
   t.diagnostic(`seed ${run.seed}: ${run.round} rounds`);
-});
+}

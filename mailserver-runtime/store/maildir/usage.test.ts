@@ -39,7 +39,8 @@ test("A count that runs between a message's rename and its counting counts it on
     usage.entered([file(nameOf("c"))]);
     await again;
     await stands(3);
-    const last = (usage.forget(), counts());
+    usage.forget();
+    const last = counts();
     take("c");
     usage.left([file(nameOf("c"))]);
     await last;
