@@ -234,7 +234,7 @@ export interface Mailbox {
   expungedSince(modSeq: number): Promise<{ readonly uids: readonly number[]; readonly complete: boolean }>;
   /** The message's bytes with CRLF line ends. Throws StoreError "expunged". */
   read(uid: number): Promise<MessageContent>;
-  /** The header block alone (through the empty line), from the index where it is there. */
+  /** The header block alone (through the empty line), of a larger one as much as fields are looked for in (MAX_FIELD_BYTES). */
   readHeader(uid: number): Promise<Buffer>;
   /**
    * At least its usual fields (`message/mime/usual-fields.ts`) in the order they stand, ended by an empty line; where

@@ -17,6 +17,8 @@ export const Need = {
   Structure: 4,
   SaveDate: 8,
   UsualFields: 16,
+  /** Where the body begins; goes with Content. */
+  HeaderEnd: 32,
 } as const;
 
 export class FetchMessage {
@@ -25,6 +27,8 @@ export class FetchMessage {
   readonly uid: number;
   /** The header block with its empty line (Need.Header), or of it what Need.UsualFields asks for. */
   header: Buffer = NOTHING;
+  /** Bytes of the header block with its empty line (Need.HeaderEnd). */
+  headerLength = 0;
   /** Need.Content. */
   content: MessageContent | undefined;
   /** Need.Structure. */
@@ -45,6 +49,7 @@ export class FetchMessage {
     if (needs & (Need.Content | Need.Structure)) {
       const content = await mailbox.read(this.uid);
       this.content = content;
+      if (needs & Need.HeaderEnd) this.headerLength = await headerLengthOf(content);
       if (needs & Need.Structure) this.structure = await readStructure(content);
     }
     if (needs & Need.Header) this.header = await this.#loadHeader();
@@ -78,3 +83,23 @@ export class FetchMessage {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** Found without holding the header, which may be as large as a message may be. */
+async function headerLengthOf(content: MessageContent): Promise<number> {
+  if (content.buffer) {
+    const end = headerEnd(content.buffer);
+    return end < 0 ? content.size : end;
+  }
+  let before: Buffer = NOTHING;
+  let at = 0;
+  for await (const chunk of content.chunks()) {
+    const bytes = before.length > 0 ? Buffer.concat([before, chunk]) : chunk;
+    // Only the first bytes of a message can be an empty line by themselves.
+    const end = at === 0 ? headerEnd(bytes) : bytes.indexOf(EMPTY_LINE) + EMPTY_LINE.length;
+    if (end >= (at === 0 ? 0 : EMPTY_LINE.length)) return at - before.length + end;
+    at += chunk.length;
+    before = chunk.subarray(Math.max(0, chunk.length - EMPTY_LINE.length + 1));
+  }
+  return content.size;
+}
+const EMPTY_LINE = Buffer.from("\r\n\r\n");

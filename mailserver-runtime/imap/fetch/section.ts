@@ -17,7 +17,7 @@ export type SectionBytes =
 export function sectionNeeds(section: Section): number {
   if (section.path.length > 0) return Need.Content | Need.Structure;
   if (section.text === "all") return Need.Content;
-  if (section.text === "text") return Need.Content | Need.Header;
+  if (section.text === "text" || section.text === "header") return Need.Content | Need.HeaderEnd;
   const isUsual =
     section.text === "fields" && section.names.every((name) => isUsualField(name.toString("latin1")));
   return isUsual ? Need.UsualFields : Need.Header;
@@ -47,9 +47,9 @@ export function topSection(message: FetchMessage, section: Section): SectionByte
     case "all":
       return range(0, message.content!.size);
     case "text":
-      return range(message.header.length, message.content!.size);
+      return range(message.headerLength, message.content!.size);
     case "header":
-      return { kind: "pieces", pieces: [message.header] };
+      return range(0, message.headerLength);
     default:
       return {
         kind: "pieces",

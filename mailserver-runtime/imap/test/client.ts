@@ -8,6 +8,8 @@ import { PASSWORD, USER } from "./server.ts";
 export class Client {
   readonly #socket: Socket;
   #text = "";
+  /** Characters of what came that are kept. */
+  #keeps = Number.POSITIVE_INFINITY;
   #wake: () => void = () => {};
   closed = false;
 
@@ -17,7 +19,8 @@ export class Client {
     this.#socket = socket;
     this.#patienceMs = patienceMs;
     socket.on("data", (bytes) => {
-      this.#text += bytes.toString("latin1");
+      this.#text += bytes.subarray(Math.max(0, bytes.length - this.#keeps)).toString("latin1");
+      if (this.#text.length > 2 * this.#keeps) this.#text = this.#text.slice(-this.#keeps);
       this.#wake();
     });
     socket.on("close", () => {
@@ -66,6 +69,19 @@ export class Client {
     const tag = line.slice(0, line.indexOf(" "));
     this.send(`${line}\r\n`);
     return this.until(new RegExp(`^${tag} (OK|NO|BAD).*\\r\\n`, "m"));
+  }
+
+  /** The last kilobyte or so of an answer, however long it is: what comes before is thrown away as it comes. */
+  async endOf(line: string, timeoutMs: number): Promise<string> {
+    const tag = line.slice(0, line.indexOf(" "));
+    const end = new RegExp(`^${tag} (OK|NO|BAD).*\\r\\n`, "m");
+    this.#keeps = 1024;
+    try {
+      this.send(`${line}\r\n`);
+      return await this.until(end, timeoutMs);
+    } finally {
+      this.#keeps = Number.POSITIVE_INFINITY;
+    }
   }
 
   async logIn(user = USER): Promise<void> {

@@ -35,13 +35,32 @@ export function messageAt(root: MimePart, path: readonly number[]): MimePart | u
 
 const EMPTY_LINE = Buffer.from("\r\n", "latin1");
 
+/** More names of one length than these are looked up, not compared. */
+const FEW = 4;
+
+/** Whether a field has one of the (lower-case) names; a header may have a hundred thousand fields, and a client name many. */
+function nameTest(names: readonly Buffer[]): (field: FieldCursor) => boolean {
+  const byLength: (Buffer[] | undefined)[] = [];
+  for (const name of names) {
+    const { length } = name;
+    byLength[length] = [...(byLength[length] ?? []), name];
+  }
+  const known = new Set(names.map((name) => name.toString("latin1")));
+  return (field) => {
+    const candidates = byLength[field.nameEnd - field.start];
+    if (candidates === undefined) return false;
+    return candidates.length > FEW ? known.has(field.name()) : candidates.some((name) => field.is(name));
+  };
+}
+
 /** The fields of those (lower-case) names, or all others, in the order they stand; ended by an empty line. */
 export function selectFields(header: Buffer, names: readonly Buffer[], others: boolean): Buffer[] {
   const pieces: Buffer[] = [];
   const cursor = new FieldCursor(header);
+  const isNamed = nameTest(names);
   let from = -1;
   while (cursor.next()) {
-    if (names.some((name) => cursor.is(name)) !== others) {
+    if (isNamed(cursor) !== others) {
       if (from < 0) from = cursor.start;
       continue;
     }

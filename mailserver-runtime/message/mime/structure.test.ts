@@ -48,6 +48,9 @@ function count(part: MimePart): number {
   return total;
 }
 
+/** The machine may do other things as well. */
+const processorMilliseconds = () => process.cpuUsage().user / 1000;
+
 describe("MIME structure", () => {
   it("the line end before a boundary belongs to the boundary (RFC 2046 §5.1.1)", () => {
     assert.equal(
@@ -113,9 +116,9 @@ describe("MIME structure", () => {
     const message = Buffer.from(
       `Content-Type: multipart/mixed; boundary=b\r\n\r\n${"--b\r\n\r\nx\r\n".repeat(20_000)}--b--\r\n`,
     );
-    const began = performance.now();
+    const began = processorMilliseconds();
     const root = parseStructure(message);
-    assert.ok(performance.now() - began < 1500);
+    assert.ok(processorMilliseconds() - began < 1500);
     assert.ok(count(root) <= MAX_PARTS + 1);
   });
 
@@ -124,7 +127,7 @@ describe("MIME structure", () => {
     for (let level = 0; level < 1000; level += 1)
       text += `Content-Type: multipart/mixed; boundary=b${level}\r\n\r\n--b${level}\r\n`;
     const nested = "Content-Type: message/rfc822\r\n\r\n".repeat(1000);
-    const began = performance.now();
+    const began = processorMilliseconds();
     for (const message of [text, nested]) {
       let depth = 0;
       for (
@@ -135,7 +138,7 @@ describe("MIME structure", () => {
         depth += 1;
       assert.ok(depth <= MAX_DEPTH && depth > 50, `${depth}`);
     }
-    assert.ok(performance.now() - began < 1500);
+    assert.ok(processorMilliseconds() - began < 1500);
   });
 
   it("10 MB of lines that look like boundaries are read in bounded time", () => {
@@ -143,9 +146,9 @@ describe("MIME structure", () => {
     for (let level = 0; level < 90; level += 1)
       header += `Content-Type: multipart/mixed; boundary=b${level}\r\n\r\n--b${level}\r\n`;
     const message = Buffer.from(header + "--b\r\n".repeat(2_000_000));
-    const began = performance.now();
+    const began = processorMilliseconds();
     parseStructure(message);
-    assert.ok(performance.now() - began < 5000);
+    assert.ok(processorMilliseconds() - began < 5000);
   });
 
   it("offsets of any bytes stay inside the message and in order", () => {

@@ -8,6 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import type { MessageContent } from "../../message/content.ts";
+import { MAX_FIELD_BYTES } from "../../message/mime/fields.ts";
 import { usualFields } from "../../message/mime/usual-fields.ts";
 import {
   type AppendMessage,
@@ -47,6 +48,8 @@ const RESCAN_MS = 1000;
 const SAVE_AFTER_MS = 10_000;
 /** So many messages get their UIDs though nobody looks. */
 const MAX_WAITING = 1000;
+/** Most headers end before. */
+const FIRST_READ = 64 * 1024;
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export interface MailboxServices extends MailboxHome {
@@ -437,12 +440,12 @@ export class MaildirMailbox implements Mailbox {
   async readHeader(uid: number): Promise<Buffer> {
     const content = await this.read(uid);
     try {
-      for (let length = 64 * 1024; ; length *= 4) {
+      for (let length = FIRST_READ; ; length = Math.min(4 * length, MAX_FIELD_BYTES)) {
         const bytes = content.buffer ?? (await content.read(0, length));
         if (bytes[0] === 13 && bytes[1] === 10) return bytes.subarray(0, 2);
         const end = bytes.indexOf(HEADER_END);
         if (end >= 0) return bytes.subarray(0, end + 4);
-        if (bytes.length >= content.size) return bytes;
+        if (bytes.length >= content.size || length >= MAX_FIELD_BYTES) return bytes;
       }
     } finally {
       await content.dispose();
