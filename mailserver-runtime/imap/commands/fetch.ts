@@ -5,11 +5,11 @@ import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
 import { type FetchItem, parseFetchItems } from "../grammar/fetch-items.ts";
 import { type PartialRange, parsePartialRange, partOf } from "../grammar/result-options.ts";
-import { formatSet, normalize, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
+import { normalize, parseSequenceSet, type SequenceSet } from "../grammar/sequence-set.ts";
 import { beginFetch, type Positions } from "../selected.ts";
 import type { Session } from "../session.ts";
+import { vanishedSince, writeVanishedEarlier } from "../vanished.ts";
 import { type Command, type Completion, command, no, ok } from "./command.ts";
-import { vanishedSince } from "./select.ts";
 
 interface FetchArguments {
   readonly set: SequenceSet;
@@ -61,8 +61,7 @@ async function run(session: Session, args: FetchArguments, byUid: boolean): Prom
   if (names.has("MODSEQ") || args.changedSince !== undefined) session.enableCondstore();
   if (args.vanished && args.set.kind === "ranges") {
     const among = normalize(args.set.ranges, Math.max(1, box.known.uidNext - 1));
-    const gone = await vanishedSince(session, args.changedSince!, among);
-    if (gone.length > 0) out.text(`* VANISHED (EARLIER) ${formatSet(gone)}\r\n`);
+    writeVanishedEarlier(out, await vanishedSince(session, args.changedSince!, among));
   }
   let positions = box.resolve(args.set, byUid, session.saved);
   if (args.changedSince !== undefined) positions = changedSince(session, positions, args.changedSince);

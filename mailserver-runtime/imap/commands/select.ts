@@ -2,10 +2,11 @@ import { Flag, type MailboxView } from "../../store/mail-store.ts";
 import { rightsOn } from "../access/guarded-mailbox.ts";
 import type { Cursor } from "../grammar/cursor.ts";
 import { GrammarError } from "../grammar/cursor.ts";
-import { formatSet, type NumberRange, parseKnownUids } from "../grammar/sequence-set.ts";
+import { isInRanges, LARGEST, type NumberRange, normalize, parseKnownUids } from "../grammar/sequence-set.ts";
 import { textIndexOf } from "../search/text-index.ts";
 import { beginFetch, Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
+import { vanishedSince, writeVanishedEarlier } from "../vanished.ts";
 import { type Completion, command, loggedIn, ok } from "./command.ts";
 
 /** QRESYNC's arguments: what the client remembers of the mailbox (RFC 7162 §3.2.5). */
@@ -129,53 +130,21 @@ async function run(session: Session, args: SelectArguments, examined: boolean): 
 /** Tells what has gone and what has changed since the client's MODSEQ (RFC 7162 §3.2.5.2). */
 async function resynchronize(session: Session, remembered: Remembered): Promise<void> {
   const { box, out } = session;
-  const gone = await vanishedSince(session, remembered.modSeq, remembered.knownUids);
-  if (gone.length > 0) out.text(`* VANISHED (EARLIER) ${formatSet(gone)}\r\n`);
+  const among = remembered.knownUids && normalize(remembered.knownUids, LARGEST);
+  writeVanishedEarlier(out, await vanishedSince(session, remembered.modSeq, among));
   const { known } = box;
+  const { uidOnly } = session.enabled;
   out.beginTurn();
   for (let position = 0; position < known.count; position += 1) {
+    if (out.mustPause()) await out.pause();
     if (known.modSeqs[position]! <= remembered.modSeq) continue;
     const uid = known.uids[position]!;
-    if (remembered.knownUids && !contains(remembered.knownUids, uid)) continue;
-    const { uidOnly } = session.enabled;
+    if (among && !isInRanges(among, uid)) continue;
     beginFetch(out, uidOnly ? uid : position + 1, uidOnly);
     out.text(uidOnly ? "FLAGS " : `UID ${uid} FLAGS `);
     out.bytes(box.flagNames(box.flagsAt(position)));
     out.text(` MODSEQ (${known.modSeqs[position]}))\r\n`);
-    if (out.mustPause()) await out.pause();
   }
-}
-
-/**
- * UIDs that are gone since `modSeq`, of those the client names. Where the store does not remember that far,
- * every UID below UIDNEXT that is not there counts (RFC 7162 §3.2.10.2: saying too much is allowed).
- */
-export async function vanishedSince(
-  session: Session,
-  modSeq: number,
-  among: readonly NumberRange[] | undefined,
-): Promise<number[]> {
-  const { box } = session;
-  const { known } = box;
-  const remembered = await box.mailbox.expungedSince(modSeq);
-  if (remembered.complete) {
-    return remembered.uids.filter((uid) => !among || contains(among, uid));
-  }
-  const gone: number[] = [];
-  const ranges = among ?? [[1, Math.max(1, known.uidNext - 1)] as const];
-  let position = 0;
-  for (const [first, last] of ranges) {
-    const end = Math.min(last, known.uidNext - 1);
-    for (let uid = first; uid <= end; uid += 1) {
-      while (position < known.count && known.uids[position]! < uid) position += 1;
-      if (known.uids[position] !== uid || position >= known.count) gone.push(uid);
-    }
-  }
-  return gone;
-}
-
-function contains(ranges: readonly NumberRange[], uid: number): boolean {
-  return ranges.some(([first, last]) => first <= uid && uid <= last);
 }
 
 /** SELECT (RFC 9051 §6.3.2, CONDSTORE and QRESYNC of RFC 7162). */

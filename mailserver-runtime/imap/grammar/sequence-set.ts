@@ -65,6 +65,35 @@ export function normalize(ranges: readonly NumberRange[], largest: number): Numb
   return joined;
 }
 
+/** Whether a number is in ranges that are in order and disjoint. */
+export function isInRanges(ranges: readonly NumberRange[], number: number): boolean {
+  let low = 0;
+  let high = ranges.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const [first, last] = ranges[middle]!;
+    if (number < first) high = middle - 1;
+    else if (number > last) low = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+/** Ascending numbers as ranges. */
+export function rangesOf(numbers: ArrayLike<number>): NumberRange[] {
+  const ranges: [number, number][] = [];
+  for (let index = 0; index < numbers.length; index += 1) {
+    const number = numbers[index]!;
+    const last = ranges[ranges.length - 1];
+    if (last && last[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges;
+}
+export function formatRanges(ranges: readonly NumberRange[]): string {
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}:${last}`)).join(",");
+}
+
 /** Writes numbers as a set in the order they have: 1:3,7 (COPYUID pairs its two sets, so order counts). */
 export function formatSet(numbers: ArrayLike<number>): string {
   const parts: string[] = [];
