@@ -91,6 +91,13 @@ export class Deployment {
     return state;
   }
 
+  /** Calls a function of a package. */
+  async invoke(token: string, args: PropertyMap, reference: string, version: string): Promise<PropertyMap> {
+    this.runner.guard();
+    const provider = reference || (await this.#defaultProvider(packageOf(token), version, token));
+    return (await this.#get(provider, token)).invoke({ token, args });
+  }
+
   /** Looks up an object that the program names by its id and does not own. */
   async read(goal: ReadGoal): Promise<ResourceState> {
     this.runner.guard();

@@ -13,7 +13,7 @@ import resources from "@pulumi/pulumi/proto/resource_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
 import type { Deployment } from "./deployment.ts";
-import { EngineError } from "./errors.ts";
+import { EngineError, messageOf } from "./errors.ts";
 import { type Alias, type Goal, parseDuration, type ReadGoal } from "./goal.ts";
 import type { PropertyMap } from "./provider.ts";
 import type { ResourceState } from "./resource-state.ts";
@@ -219,6 +219,9 @@ export class Monitor {
         .then(
           (response) => done(null, response ?? new empty.Empty()),
           (error: unknown) => {
+            // The program may take it, or end with it: only a step that fails stops the operation here.
+            if (error instanceof InvokeError)
+              return done({ code: grpc.status.UNKNOWN, details: error.message });
             const urn = error instanceof RegistrationError ? error.urn : "";
             this.#deployment.runner.report(urn, error instanceof RegistrationError ? error.cause : error);
             this.#fail();
@@ -271,12 +274,19 @@ export class Monitor {
 
   async #invoke(request: InstanceType<typeof resources.ResourceInvokeRequest>) {
     const args = toMap(request.getArgs());
-    if (request.getTok() !== "pulumi:pulumi:getResource") {
-      throw refuse(`the program calls the function ${request.getTok()} of a plugin`);
+    const response = new resources.ResourceInvokeResponse();
+    const token = request.getTok();
+    if (token !== "pulumi:pulumi:getResource") {
+      this.#deployment.registry.assertServed(packageOf(token), `the function ${token}`);
+      const work = this.#deployment.invoke(token, args, request.getProvider(), request.getVersion());
+      const found = await work.catch((error: unknown) => {
+        throw new InvokeError(`invocation of ${token} returned an error: ${messageOf(error)}`);
+      });
+      response.setReturn(toStruct(found));
+      return response;
     }
     const state = this.#deployment.resource(String(args.urn));
     if (!state) throw new Error(`there is no resource ${String(args.urn)} in this run`);
-    const response = new resources.ResourceInvokeResponse();
     response.setReturn(toStruct({ urn: state.urn, id: state.id ?? null, state: state.outputs }));
     return response;
   }
@@ -287,6 +297,9 @@ export class Monitor {
     await this.#deployment.finish();
   }
 }
+
+/** A function of a package failed: told to the program. */
+class InvokeError extends Error {}
 
 /** Says which registration an error belongs to. */
 class RegistrationError extends Error {

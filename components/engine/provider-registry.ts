@@ -13,6 +13,7 @@ import {
   type CreateResult,
   type DiffRequest,
   type DiffResult,
+  type InvokeRequest,
   type PropertyMap,
   type ProviderFactory,
   type ResourceProvider,
@@ -54,6 +55,13 @@ export class ConfiguredProvider {
 
   async update(request: UpdateRequest): Promise<UpdateResult> {
     return this.#known ? this.#provider.update(request) : { outputs: request.news };
+  }
+
+  /** A function of a provider that cannot be asked yet gives nothing, and the program takes that for unknown. */
+  async invoke(request: InvokeRequest): Promise<PropertyMap> {
+    if (!this.#known) return {};
+    if (this.#provider.invoke) return this.#provider.invoke(request);
+    throw new Error(`the package has no function ${request.token}`);
   }
 
   /** For what only a configured provider can be asked. Throws in the preview that cannot configure it yet. */

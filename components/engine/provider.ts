@@ -167,6 +167,12 @@ export interface DeleteRequest {
   timeoutSeconds: number;
 }
 
+export interface InvokeRequest {
+  /** The function's token: `cloudflare:index/getZone:getZone`. */
+  token: string;
+  args: PropertyMap;
+}
+
 export interface ResourceProvider {
   checkConfig(request: CheckConfigRequest): Promise<CheckResult>;
   diffConfig(request: DiffConfigRequest): Promise<DiffResult>;
@@ -181,6 +187,8 @@ export interface ResourceProvider {
   read(request: ReadRequest): Promise<ReadResult>;
   /** An object that is gone already is no error. */
   delete(request: DeleteRequest): Promise<void>;
+  /** Calls a function of the package (a data source). Absent where it has none. */
+  invoke?(request: InvokeRequest): Promise<PropertyMap>;
   /** Ends what is running, soon and orderly. Called once, before the process ends. */
   cancel(): Promise<void>;
 }
