@@ -14,7 +14,9 @@ import { aliasOperations } from "./contract/alias.ts";
 import { banOperations } from "./contract/ban.ts";
 import { certificateOperations } from "./contract/certificate.ts";
 import { dkimOperations } from "./contract/dkim.ts";
+import { dnsCheckOperations } from "./contract/dns-check.ts";
 import { domainOperations } from "./contract/domain.ts";
+import { dynamicZoneOperations } from "./contract/dynamic-zone.ts";
 import { filterOperations } from "./contract/filter.ts";
 import { mailboxOperations } from "./contract/mailbox.ts";
 import { quarantineOperations } from "./contract/quarantine.ts";
@@ -35,6 +37,8 @@ export const operations = {
   ...relayOperations,
   ...dkimOperations,
   ...certificateOperations,
+  ...dynamicZoneOperations,
+  ...dnsCheckOperations,
   ...queueOperations,
   ...quarantineOperations,
   ...filterOperations,

@@ -23,7 +23,9 @@ import {
   operations,
 } from "./contract.ts";
 import { dkimOperations } from "./dkim.ts";
+import { dnsCheckOperations } from "./dns-check.ts";
 import { domainOperations } from "./domains.ts";
+import { dynamicZoneOperations } from "./dynamic-zone.ts";
 import { explainMessageOperations } from "./explain-message.ts";
 import { expungedMailOperations } from "./expunged-mail.ts";
 import { learnOperations } from "./learn.ts";
@@ -53,6 +55,8 @@ const performers: Performers = {
   ...certificateOperations,
   ...tlsOperations,
   ...zoneOperations,
+  ...dynamicZoneOperations,
+  ...dnsCheckOperations,
   ...traceOperations,
   ...banOperations,
   ...reportOperations,

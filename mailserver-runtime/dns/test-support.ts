@@ -204,3 +204,45 @@ ${stubs.join("")}`,
   );
   return port;
 }
+
+/** A zone of a real BIND: its text, and statements of its own for named.conf ("update-policy { … };"). */
+export interface BindZone {
+  readonly text: string;
+  readonly statements: string;
+}
+
+/** Starts BIND with these zones on a loopback port; `head` goes into named.conf before the zones. */
+export async function startBind(
+  t: TestContext,
+  zones: Readonly<Record<string, BindZone>>,
+  head = "",
+): Promise<number> {
+  const directory = await directoryWith(
+    t,
+    Object.fromEntries(Object.entries(zones).map(([origin, { text }]) => [`${origin}.zone`, text])),
+  );
+  const port = await freePort();
+  const conf = path.join(directory, "named.conf");
+  const blocks = Object.entries(zones).map(
+    ([origin, { statements }]) =>
+      `zone "${origin}" { type primary; file "${directory}/${origin}.zone"; ${statements} };`,
+  );
+  await writeFile(
+    conf,
+    `options {
+  directory "${directory}"; pid-file "${directory}/named.pid"; session-keyfile "${directory}/session.key";
+  listen-on port ${port} { 127.0.0.1; }; listen-on-v6 { none; };
+  recursion no; dnssec-validation no; notify no;
+};
+controls { };
+${head}
+${blocks.join("\n")}
+`,
+  );
+  const last = Object.keys(zones).at(-1) ?? ".";
+  const dig = ["@127.0.0.1", "-p", String(port), last, "SOA", "+time=1", "+tries=1"];
+  await serve(t, "named", ["-g", "-n", "1", "-c", conf], async () =>
+    /NOERROR/.test(await run("dig", ...dig).catch(() => "")),
+  );
+  return port;
+}

@@ -6,11 +6,11 @@
  * twice it has the same effect, so a lost answer may be met with a second try.
  */
 import { randomInt } from "node:crypto";
-import net from "node:net";
 import type { ServerAddress } from "./exchange.ts";
 import { type DnsRecord, domainName, isWithin, type RecordType } from "./records.ts";
+import { exchangeTcp } from "./tcp-exchange.ts";
 import { sign, type TsigKey, type TsigVerdict, verify } from "./tsig.ts";
-import { decodeHeader, framed, rdataOctets } from "./wire.ts";
+import { decodeHeader, rdataOctets } from "./wire.ts";
 import { encodeName } from "./wire-name.ts";
 
 export interface ZoneUpdate {
@@ -20,10 +20,19 @@ export interface ZoneUpdate {
   readonly create: readonly DnsRecord[];
   /** Records that must not be there afterwards, compared by owner, type and data. */
   readonly remove: readonly DnsRecord[];
+  /** Record sets as they have to be for the update to be made at all (§2.4.2, §2.4.3); without records the set must not exist. */
+  readonly only?: readonly RecordSet[];
   /** Without a key the server must know the client by its address. */
   readonly key?: TsigKey;
   /** Milliseconds for the whole exchange; 10000 when absent. */
   readonly timeoutMs?: number;
+}
+
+/** All records of one name and type. */
+export interface RecordSet {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly records: readonly DnsRecord[];
 }
 
 /**
@@ -31,6 +40,7 @@ export interface ZoneUpdate {
  * - `not-zone`: the server is not the primary of this zone, or a record is outside it.
  * - `key`: the server does not know the key, has another secret, or keeps it from this zone. `clock`: the clocks differ too much.
  * - `forged`: the answer is not signed by the key; whether the update was made is unknown.
+ * - `changed`: a record set is not as `only` says; nothing was done.
  * - `unreachable`: no answer. `too-large`: the changes do not fit a message. `server`: any other response code.
  */
 export type UpdateFailure =
@@ -39,6 +49,7 @@ export type UpdateFailure =
   | "key"
   | "clock"
   | "forged"
+  | "changed"
   | "unreachable"
   | "too-large"
   | "server";
@@ -71,7 +82,13 @@ const TYPE_NUMBERS: Readonly<Record<RecordType, number>> = {
 };
 
 const RCODE_FAILURES: Readonly<Record<number, readonly [UpdateFailure, string]>> = {
-  5: ["refused", "refuses the update: its policy does not allow this key or address to change these records"],
+  6: ["changed", "has a name that should not exist (YXDOMAIN)"],
+  7: ["changed", "has a record set that should not exist (YXRRSET)"],
+  8: ["changed", "has not the record set that should exist (NXRRSET)"],
+  5: [
+    "refused",
+    "refuses the update: its policy does not allow this key or address to change these records, or (BIND) an MX or SRV record would name a host of the zone that has no address",
+  ],
   9: ["not-zone", "is not the primary of the zone, or does not take the key for it (NOTAUTH)"],
   10: ["not-zone", "says that a record is outside the zone (NOTZONE)"],
 };
@@ -91,7 +108,7 @@ export async function updateZone(update: ZoneUpdate): Promise<UpdateResult> {
   const outside = [...update.create, ...update.remove].find(({ name }) => !isWithin(name, zone));
   if (outside !== undefined) return failed("not-zone", `${outside.name} is not within the zone ${zone}`);
   const id = randomInt(65_536);
-  const plain = updateMessage(id, zone, update.create, update.remove);
+  const plain = updateMessage(id, zone, update);
   if (plain.length > MAX_MESSAGE - TSIG_ROOM)
     return failed(
       "too-large",
@@ -119,26 +136,30 @@ export async function updateZone(update: ZoneUpdate): Promise<UpdateResult> {
   return failed(code, `${where} ${text} (zone ${zone})`);
 }
 
-/** The message of RFC 2136 §2: the zone, no prerequisite, deletions before additions. */
-function updateMessage(
-  id: number,
-  zone: string,
-  create: readonly DnsRecord[],
-  remove: readonly DnsRecord[],
-): Buffer {
+/** The message of RFC 2136 §2: the zone, prerequisites, deletions before additions. */
+function updateMessage(id: number, zone: string, { create, remove, only = [] }: ZoneUpdate): Buffer {
+  const prerequisites = only.flatMap(prerequisiteOctets);
   const header = Buffer.alloc(12);
   header.writeUInt16BE(id, 0);
   header.writeUInt16BE(OPCODE_UPDATE << 11, 2);
   header.writeUInt16BE(1, 4);
+  header.writeUInt16BE(prerequisites.length, 6);
   header.writeUInt16BE(create.length + remove.length, 8);
   const zoneSection = Buffer.concat([encodeName(zone), fields(TYPE_SOA, CLASS_IN)]);
   return Buffer.concat([
     header,
     zoneSection,
+    ...prerequisites,
     // "Delete an RR from an RRset" is class NONE with ttl 0 (§2.5.4).
     ...remove.map((record) => changeOctets({ ...record, ttl: 0 }, CLASS_NONE)),
     ...create.map((record) => changeOctets(record, CLASS_IN)),
   ]);
+}
+
+/** "RRset exists (value dependent)" has each record with ttl 0; "RRset does not exist" has none and class NONE. */
+function prerequisiteOctets({ name, type, records }: RecordSet): Buffer[] {
+  if (records.length > 0) return records.map((record) => changeOctets({ ...record, ttl: 0 }, CLASS_IN));
+  return [Buffer.concat([encodeName(name), fields(TYPE_NUMBERS[type], CLASS_NONE), Buffer.alloc(6)])];
 }
 
 function changeOctets(record: DnsRecord, dnsClass: number): Buffer {
@@ -157,33 +178,6 @@ function fields(type: number, dnsClass: number): Buffer {
   octets.writeUInt16BE(type, 0);
   octets.writeUInt16BE(dnsClass, 2);
   return octets;
-}
-
-/** One message there and one back; updates go over TCP, which the server can tell from a forged packet. */
-function exchangeTcp(
-  server: ServerAddress,
-  octets: Buffer,
-  timeoutMs: number,
-): Promise<{ readonly octets: Buffer } | { readonly failure: string }> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ host: server.address, port: server.port });
-    const timer = setTimeout(() => end({ failure: `no answer within ${timeoutMs} ms` }), timeoutMs);
-    let received: Buffer = Buffer.alloc(0);
-    socket.on("connect", () => socket.write(framed(octets)));
-    socket.on("error", (error) => end({ failure: error.message }));
-    socket.on("close", () => end({ failure: "the connection was closed before the answer" }));
-    socket.on("data", (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0))
-        end({ octets: received.subarray(2, 2 + received.readUInt16BE(0)) });
-    });
-
-    function end(result: { readonly octets: Buffer } | { readonly failure: string }): void {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(result);
-    }
-  });
 }
 
 function failed(code: UpdateFailure, message: string): UpdateResult {
