@@ -3,5 +3,13 @@ import { MailStack, readMailConfig } from "./components/index.ts";
 
 const mail = new MailStack("mail", readMailConfig());
 
-export const { hostname, endpoints, logins, secretsFile, caCertificateFile, dataDirectory, recordsLeftOut } =
-  mail;
+export const {
+  hostname,
+  endpoints,
+  logins,
+  secretsFile,
+  caCertificateFile,
+  dataDirectory,
+  recordsLeftOut,
+  dns,
+} = mail;

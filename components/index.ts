@@ -16,6 +16,10 @@ export {
 } from "./certificate/certificate.ts";
 export type * from "./certificate/certificate-args.ts";
 export { IssuedCertificate, type IssuedCertificateArgs } from "./certificate/issued-certificate.ts";
+export { AdoptedRecord, type AdoptedRecordArgs } from "./dns/adopted-record.ts";
+export { DnsCheck, type DnsCheckArgs } from "./dns/dns-check.ts";
+export { DynamicZone, type DynamicZoneArgs } from "./dns/dynamic-zone.ts";
+export { ZoneFile, type ZoneFileArgs } from "./dns/zone-file.ts";
 export { Provider, type ProviderArgs } from "./host/provider.ts";
 export { readMailConfig } from "./mail-config.ts";
 export { MailDirectories } from "./mail-server/mail-directories.ts";

@@ -89,7 +89,7 @@ test("a key that is no map is told without its value", () => {
 test("an unknown way to publish, and a value of the wrong kind in a list, are told with what there is", () => {
   assert.equal(
     refusal({ mail: { domains: ["green.test"], dns: { type: "carrier-pigeon" } } }),
-    'mailkeep:mail.dns.type must be one of "local"',
+    'mailkeep:mail.dns.type must be one of "host", "local", "cloudflare", "rfc2136", "zone-file", "manual"',
   );
   assert.match(refusal({ mail: { domains: [5] } }), /mailkeep:mail\.domains\[0\] must be a string/);
 });

@@ -8,6 +8,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { engineSchema } from "../mailserver-runtime/settings/groups/engines.ts";
+import { dnsConfig } from "./dns/dns-config.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
 import { misfits } from "./provider/validation.ts";
 
@@ -44,6 +45,7 @@ const domain = z.strictObject({
     .strictObject({ mode: z.enum(["none", "testing", "enforce"]), maxAge: z.int().optional() })
     .optional(),
   tlsRpt: z.strictObject({ rua: z.array(z.string()) }).optional(),
+  dns: dnsConfig.optional(),
 });
 
 const dnsChallenge = z.strictObject({
@@ -104,6 +106,7 @@ const relay = z.discriminatedUnion("type", [
     lookupMx: z.boolean().optional(),
     username: z.string().optional(),
     caFile: z.string().optional(),
+    spf: z.strictObject({ domain: z.string(), lookups: z.int().optional() }).optional(),
     for: relayMatch.optional(),
   }),
   z.strictObject({ type: z.literal("direct"), name: z.string(), for: relayMatch }),
@@ -148,13 +151,16 @@ const mail = z.strictObject({
       z.strictObject({ type: z.literal("local"), directory: z.string().optional() }),
     ])
     .default({ type: "local" }),
-  dns: z
-    .discriminatedUnion("type", [
-      z.strictObject({ type: z.literal("local"), ttl: z.int().min(0).optional() }),
-    ])
+  addresses: z
+    .strictObject({
+      ipv4: z.array(z.string()).optional(),
+      ipv6: z.array(z.string()).optional(),
+      outgoing: z.array(z.string()).optional(),
+    })
     .optional(),
   certificate: certificate.optional(),
   web: z.strictObject({ clientSettings: z.boolean().optional() }).optional(),
+  dns: dnsConfig.optional(),
   filtering: z
     .strictObject({
       greetingDelayMs: z.int().min(0).max(60_000).optional(),
@@ -224,6 +230,7 @@ const mail = z.strictObject({
           dns: z.int().optional(),
         })
         .optional(),
+      resolvers: z.array(z.string()).optional(),
       logLevel: z.enum(["error", "warn", "info", "debug", "trace"]).optional(),
       tlsLevel: z.enum(["modern", "intermediate"]).optional(),
       postmasterAddress: z.string().optional(),
@@ -257,6 +264,7 @@ const secretNames: Readonly<Record<string, string>> = {
   passwordHashes: "passwordHashes",
   relayPasswords: "relayPasswords",
   token: "tokens",
+  apiToken: "tokens",
   tokens: "tokens",
   secret: "tokens",
 };
@@ -283,7 +291,9 @@ export function readMailConfig(): MailStackArgs {
   };
 }
 
-function secretsOf(config: pulumi.Config, key: "passwords" | "passwordHashes" | "relayPasswords" | "tokens") {
+type SecretKey = "passwords" | "passwordHashes" | "relayPasswords" | "tokens";
+
+function secretsOf(config: pulumi.Config, key: SecretKey) {
   const given = readObject(config, key);
   if (given === undefined) return {};
   const values = parsed(secretMap, given, `mailkeep:${key}`);
@@ -318,6 +328,12 @@ function parsed<T extends z.ZodType>(schema: T, value: unknown, key: string): z.
   throw new pulumi.RunError([...new Set(lines)].join("\n"));
 }
 
+/** What a secret is called in the command that sets it, where it is no address. */
+const examples: Readonly<Record<string, (called: unknown) => unknown>> = {
+  relayPasswords: (called) => called ?? "provider",
+  tokens: (called) => called ?? "acme",
+};
+
 function refuseSecrets(value: unknown, where: string): void {
   if (Array.isArray(value)) {
     value.forEach((item, index) => {
@@ -331,12 +347,7 @@ function refuseSecrets(value: unknown, where: string): void {
     const key = ofRelay ? "relayPasswords" : secretNames[name];
     if (key !== undefined) {
       const { address, name: called } = value as { address?: unknown; name?: unknown };
-      const example =
-        key === "tokens"
-          ? "acme"
-          : key === "relayPasswords"
-            ? (called ?? "provider")
-            : (address ?? "anna@example.org");
+      const example = examples[key]?.(called) ?? address ?? "anna@example.org";
       throw new pulumi.RunError(
         `${where}.${name} is a secret, and mailkeep:mail is plain text. Take it out there and set it in its own key: ` +
           setCommand(key, typeof example === "string" ? example : "anna@example.org"),

@@ -5,7 +5,10 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
 import type { CertificateArgs } from "./certificate/certificate-args.ts";
-import type { DmarcPolicy, MtaStsPolicy, SpfPolicy } from "./dns/plan-types.ts";
+import type { DnsArgs } from "./dns/dns-args.ts";
+import type { DmarcPolicy, MtaStsPolicy, SpfInclude, SpfPolicy } from "./dns/plan-types.ts";
+
+export type * from "./dns/dns-args.ts";
 
 export interface MailStackArgs {
   /** The mail host's full name, in its greeting, its certificate and the MX records; `mail.` and the first domain when absent. */
@@ -28,11 +31,16 @@ export interface MailStackArgs {
   readonly passwords?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Hashes by address in the place of passwords, with their scheme: `{SHA512-CRYPT}$6$...`. */
   readonly passwordHashes?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** API tokens and keys by what they are for, secret: `acme` changes the zone for DNS-01. */
+  /**
+   * API tokens and keys by what they are for, secret: `acme` changes the zone for DNS-01, `cloudflare` publishes records, and
+   * the secret of a TSIG key stands under the key's name.
+   */
   readonly tokens?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Where the server runs. */
   readonly host: HostArgs;
-  /** Who publishes the records; the host's own name server when absent. */
+  /** Addresses the host is known by outside; the local host's loopback when absent. */
+  readonly addresses?: HostAddresses;
+  /** Who publishes the records; the host's own name server when absent. A domain may have a publisher of its own. */
   readonly dns?: DnsArgs;
   /** Who issues the certificates; an authority of the host's own when absent. */
   readonly certificate?: CertificateArgs;
@@ -59,6 +67,8 @@ export interface DomainDeclaration {
   readonly dmarc?: DmarcPolicy;
   /** Who else may send for the domain (RFC 7208); nobody when absent. */
   readonly spf?: SpfPolicy;
+  /** Who publishes this domain's records; the stack's `dns` when absent. */
+  readonly dns?: DnsArgs;
   /** The domain's DKIM keys. */
   readonly dkim?: DkimDeclaration;
   /** Whether senders must use TLS with the host's own certificate (RFC 8461); nothing is said when absent. */
@@ -116,6 +126,8 @@ export interface SmarthostDeclaration {
   readonly username?: string;
   /** A file on the mail host with the authorities (PEM) that its certificate is checked against; the usual ones when absent. */
   readonly caFile?: string;
+  /** The SPF policy its operator documents (`include:`), for the records of the domains whose mail it takes. */
+  readonly spf?: SpfInclude;
   /** All mail that no other rule speaks of when absent. */
   readonly for?: RelayMatch;
 }
@@ -163,14 +175,12 @@ export interface LocalHostArgs {
   readonly directory?: string;
 }
 
-/** Who publishes the DNS records, by `type`. */
-export type DnsArgs = LocalDnsArgs;
-
-/** The host's own name server on loopback: nothing leaves the machine, and SPF, DKIM, DMARC and MX work without internet. */
-export interface LocalDnsArgs {
-  readonly type: "local";
-  /** Seconds that answers may be kept; 3600 when absent. */
-  readonly ttl?: number;
+/** The addresses of records; each may be an output of the resource that makes the host. */
+export interface HostAddresses {
+  readonly ipv4?: readonly pulumi.Input<string>[];
+  readonly ipv6?: readonly pulumi.Input<string>[];
+  /** Addresses or prefixes that mail leaves from, for SPF; those of the host when absent. */
+  readonly outgoing?: readonly string[];
 }
 
 export interface WebArgs {
@@ -351,6 +361,8 @@ export interface ServerSettings {
   readonly portBase?: number;
   /** Ports of single services, as they are. */
   readonly ports?: Readonly<Partial<Record<Service, number>>>;
+  /** Name servers the host asks, as address or address:port; the system's when absent, and its own on the local host. */
+  readonly resolvers?: readonly string[];
   /** How much the server says; `info` when absent. */
   readonly logLevel?: "error" | "warn" | "info" | "debug" | "trace";
   /** Cipher suites offered; `modern` when absent. */

@@ -18,19 +18,22 @@ import { Certificate } from "./certificate/certificate.ts";
 import { IssuedCertificate } from "./certificate/issued-certificate.ts";
 import { PlanError } from "./dns/plan.ts";
 import type { LeftOut } from "./dns/plan-types.ts";
+import { keysToCome, type PublishedStack, publish, recordsOf } from "./dns/publish.ts";
 import { declareHost } from "./host/declared-host.ts";
 import { Server } from "./mail-server/server.ts";
 import { Settings } from "./mail-server/settings.ts";
-import { Zone } from "./mail-server/zone.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
 import { StackMistakes } from "./mistakes.ts";
-import { type Endpoint, planStack, type StackPlan } from "./stack-plan.ts";
+import { type Endpoint, isHost, planStack, type StackPlan } from "./stack-plan.ts";
 import {
+  LOOPBACK,
+  leftOut,
   mtaStsPolicies,
   type PublicKey,
-  type StackRecords,
+  type RecordOptions,
+  recordsToShow,
+  type ShownRecords,
   stackRecords,
-  zoneOrigins,
 } from "./stack-records.ts";
 
 /**
@@ -63,11 +66,12 @@ export class MailStack extends pulumi.ComponentResource {
   readonly dataDirectory: pulumi.Output<string>;
   /** Records that are not published, and what would bring each. */
   readonly recordsLeftOut: pulumi.Output<readonly LeftOut[]>;
+  /** The records as text: all of them, those of the host's addresses, and what a person has to enter. */
+  readonly dns: pulumi.Output<ShownRecords>;
 
   constructor(name: string, args: MailStackArgs, options?: pulumi.ComponentResourceOptions) {
     super("mailkeep:index:MailStack", name, {}, options);
-    const plan = planned(() => planStack(args));
-    const origins = planned(() => zoneOrigins(plan));
+    const plan = planned(() => checkedPlan(args));
     const policies = planned(() => mtaStsPolicies(plan));
     const host = declareHost(name, args.host, this);
     const { provider, directories } = host;
@@ -100,15 +104,9 @@ export class MailStack extends pulumi.ComponentResource {
       { settings: { ...plan.settings, ...webSettings(policies) } },
       inDirectories,
     );
-    const records = recordsOf(plan, keys, certificate, args.dns?.ttl);
-    const zones = origins.map(
-      (origin) =>
-        new Zone(
-          `${name}-${origin}`,
-          { origin, recordSets: records.apply(({ zones }) => zones[origin] ?? {}) },
-          inDirectories,
-        ),
-    );
+    const published = publishedStack(name, args, plan, keys, certificate, onHost);
+    const [own, elsewhere] = partition(plan.publications, ({ dns }) => isHost(dns));
+    const zones = own.flatMap((publication) => publish(published, publication, [directories]));
     const server = new Server(
       `${name}-server`,
       { listeners: [...plan.listeners], restartOn: plan.restartOn },
@@ -117,13 +115,14 @@ export class MailStack extends pulumi.ComponentResource {
         dependsOn: [directories, ...host.machinery, ...keys, ...certificates, settings, ...zones],
       },
     );
+    const records = elsewhere.flatMap((publication) => publish(published, publication, [server]));
     // An authority looks at the names and asks the server: both are there first.
     if (issuer.type === "acme")
       for (const { called, names } of wanted)
         new IssuedCertificate(
           `${name}-${called}-issued`,
           { name: names[0]!, declaration: declarationText(names, issuer) },
-          { ...onHost, dependsOn: [server, ...zones] },
+          { ...onHost, dependsOn: [server, ...zones, ...records] },
         );
 
     const passwords = passwordsOf(args, plan, host.secretsDirectory);
@@ -160,7 +159,12 @@ export class MailStack extends pulumi.ComponentResource {
     this.caCertificatePem = certificate.caCertificatePem;
     this.caCertificateFile = directories.config.apply((config) => `${config}/ca.pem`);
     this.dataDirectory = host.dataDirectory;
-    this.recordsLeftOut = records.apply(({ leftOut }) => leftOut);
+    const everyRecord = recordsOf(published);
+    this.recordsLeftOut = everyRecord.apply((all) => leftOut(all, plan.publications));
+    this.dns = everyRecord.apply((all) => recordsToShow(all, plan.publications));
+    everyRecord.apply(({ warnings }) => {
+      for (const warning of warnings) pulumi.log.warn(warning, this);
+    });
     this.registerOutputs({
       hostname: this.hostname,
       endpoints: this.endpoints,
@@ -169,8 +173,20 @@ export class MailStack extends pulumi.ComponentResource {
       caCertificateFile: this.caCertificateFile,
       dataDirectory: this.dataDirectory,
       recordsLeftOut: this.recordsLeftOut,
+      dns: this.dns,
     });
   }
+}
+
+/** The plan, and that its records can be planned whatever the host will say. */
+function checkedPlan(args: MailStackArgs): StackPlan {
+  const plan = planStack(args);
+  stackRecords(plan, LOOPBACK, recordOptions(args));
+  return plan;
+}
+
+function recordOptions({ relays, addresses }: MailStackArgs): RecordOptions {
+  return { ...(relays && { relays }), ...(addresses?.outgoing && { outgoing: addresses.outgoing }) };
 }
 
 /** A mistake of whoever declared the stack is told without a stack trace. */
@@ -196,30 +212,50 @@ function webSettings(mtaSts: Readonly<Record<string, string>>): Pick<SettingsInp
   return Object.keys(mtaSts).length === 0 ? {} : { web: { mtaSts } };
 }
 
-function recordsOf(
+/** What publishers are told: what is declared, and what only the host can tell. */
+function publishedStack(
+  name: string,
+  args: MailStackArgs,
   plan: StackPlan,
   keys: readonly DkimKey[],
   certificate: Certificate,
-  ttl: number | undefined,
-): pulumi.Output<StackRecords> {
+  onHost: pulumi.CustomResourceOptions,
+): PublishedStack {
   const publicKeys = keys.map(
     ({ domain, selector, publicKey }): pulumi.Output<PublicKey> =>
       pulumi
         .all([domain, selector, publicKey])
         .apply(([ofDomain, named, text]) => ({ domain: ofDomain, selector: named, publicKey: text })),
   );
-  return pulumi
-    .all([
-      pulumi.all(publicKeys),
-      certificate.spkiSha256,
-      certificate.nextSpkiSha256,
-      certificate.rsaSpkiSha256,
-      certificate.nextRsaSpkiSha256,
-    ])
-    .apply(([found, current, next, rsa, nextRsa]) => {
-      const ofRsa = rsa === "" ? {} : { rsa: { current: rsa, next: nextRsa } };
-      return stackRecords(plan, found, { current, next, ...ofRsa }, ttl);
-    });
+  const { ipv4 = [], ipv6 = [] } = args.addresses ?? { ipv4: LOOPBACK.ipv4 };
+  const known = (address: pulumi.Input<string>) => (typeof address === "string" ? address : undefined);
+  return {
+    name,
+    plan,
+    options: recordOptions(args),
+    unknown: {
+      keys: keysToCome(plan.domains),
+      ipv4: ipv4.map(known),
+      ipv6: ipv6.map(known),
+    },
+    facts: pulumi
+      .all([
+        pulumi.all(publicKeys),
+        certificate.spkiSha256,
+        certificate.nextSpkiSha256,
+        certificate.rsaSpkiSha256,
+        certificate.nextRsaSpkiSha256,
+        pulumi.all([...ipv4, ...ipv6]),
+      ])
+      .apply(([found, current, next, rsa, nextRsa, addresses]) => ({
+        keys: found,
+        tlsKeys: { current, next, ...(rsa !== "" && { rsa: { current: rsa, next: nextRsa } }) },
+        ipv4: addresses.slice(0, ipv4.length),
+        ipv6: addresses.slice(ipv4.length),
+      })),
+    tokens: args.tokens ?? {},
+    onHost,
+  };
 }
 
 type Login = { readonly password: pulumi.Input<string> } | { readonly passwordHash: pulumi.Input<string> };
@@ -246,6 +282,10 @@ function writable({ recipientDomains, senders, senderDomains }: StackPlan["relay
     senders: [...senders],
     senderDomains: [...senderDomains],
   };
+}
+
+function partition<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(first), items.filter((item) => !first(item))];
 }
 
 const present = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

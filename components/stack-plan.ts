@@ -8,12 +8,14 @@ import { type Listener, networkSchema, type SettingsInput } from "../mailserver-
 import { parseAddress, parseDomain } from "./accounts/address.ts";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
 import { type CertificatePlan, planCertificates } from "./certificate/certificate-plan.ts";
+import { type Publication, planPublications } from "./dns/publications.ts";
 import { type Placement, placementOf } from "./host/placement.ts";
 import { listenersOn, type Ports, portsOf } from "./mail-server/ports.ts";
 import { bytesOf } from "./mail-server/size.ts";
 import type {
   BanningArgs,
   DkimDeclaration,
+  DnsArgs,
   DomainDeclaration,
   MailboxDeclaration,
   MailStackArgs,
@@ -35,6 +37,8 @@ export interface PlannedKey {
 
 export interface PlannedDomain {
   readonly name: string;
+  /** Where it is declared: "domains[1]". */
+  readonly where: string;
   readonly declaration: DomainDeclaration;
   readonly keys: readonly PlannedKey[];
 }
@@ -66,7 +70,8 @@ export interface Endpoint {
 
 export interface StackPlan {
   readonly hostname: string;
-  readonly address: string;
+  /** Who publishes which zones. */
+  readonly publications: readonly Publication[];
   readonly domains: readonly PlannedDomain[];
   readonly mailboxes: readonly PlannedMailbox[];
   readonly aliases: readonly PlannedAlias[];
@@ -97,11 +102,21 @@ export function planStack(args: MailStackArgs): StackPlan {
   const ports = planPorts(args.server ?? {}, placement, mistakes);
   const listeners = listenersOn(placement.listenAddress, ports);
   const relays = planRelays(args, mistakes);
+  const publications = planPublications(
+    {
+      hostname,
+      domains: domains.map(publishedDomain),
+      dns: args.dns,
+      tokens: Object.keys(args.tokens ?? {}),
+    },
+    mistakes,
+  );
   const place = {
     hostname,
     ports,
     listeners,
     closedNet: placement.closedNet,
+    ownDns: placement.closedNet && publications.every(({ dns }) => isHost(dns)),
     sending: planSending(args, new Set(mailboxes.map(({ address }) => address)), mistakes),
     delivery: planDelivery(args, relays, mistakes),
   };
@@ -127,7 +142,7 @@ export function planStack(args: MailStackArgs): StackPlan {
   if (mistakes.length > 0) throw new StackMistakes(mistakes);
   return {
     hostname,
-    address: LOOPBACK,
+    publications,
     domains,
     mailboxes,
     aliases,
@@ -159,9 +174,23 @@ function planDomains({ domains }: MailStackArgs, mistakes: Mistake[]): PlannedDo
       return [];
     }
     seen.set(name, where);
-    return [{ name, declaration, keys: planKeys(declaration.dkim, `domains[${index}].dkim`, mistakes) }];
+    return [
+      {
+        name,
+        where: `domains[${index}]`,
+        declaration,
+        keys: planKeys(declaration.dkim, `domains[${index}].dkim`, mistakes),
+      },
+    ];
   });
 }
+
+function publishedDomain({ name, declaration, where }: PlannedDomain) {
+  return { name, where, ...(declaration.dns && { dns: declaration.dns }) };
+}
+
+/** Whether the host's own name server publishes. */
+export const isHost = ({ type }: DnsArgs): boolean => type === "host" || type === "local";
 
 function planKeys(declared: DkimDeclaration | undefined, where: string, mistakes: Mistake[]): PlannedKey[] {
   const { algorithm, current, next } = { ...DKIM, ...declared };
@@ -320,13 +349,15 @@ interface ServerPlace {
   readonly ports: Ports;
   readonly listeners: Listener[];
   readonly closedNet: boolean;
+  /** The host's own name server is the only one that knows the stack's names. */
+  readonly ownDns: boolean;
   readonly sending: ReturnType<typeof planSending>;
   readonly delivery: ReturnType<typeof planDelivery>;
 }
 
 function planSettings(
   { server = {}, filtering = {}, banning = {} }: MailStackArgs,
-  { hostname, ports, listeners, closedNet, sending, delivery }: ServerPlace,
+  { hostname, ports, listeners, closedNet, ownDns, sending, delivery }: ServerPlace,
   mistakes: Mistake[],
 ): SettingsInput {
   const messageSize = size(server.messageSizeLimit, "server.messageSizeLimit", mistakes);
@@ -347,9 +378,10 @@ function planSettings(
       ...sending,
     }),
     // In a closed net the host asks its own name server alone, and mail goes to the port its own MX listens on.
-    dns: closedNet
-      ? { servers: [`${LOOPBACK}:${ports.dns}`], authoritative: { address: LOOPBACK, port: ports.dns } }
-      : undefined,
+    dns: present({
+      servers: server.resolvers ? [...server.resolvers] : ownDns ? [`${LOOPBACK}:${ports.dns}`] : undefined,
+      authoritative: ownDns ? { address: LOOPBACK, port: ports.dns } : undefined,
+    }),
     delivery: present({ port: closedNet ? ports.smtp : undefined, ...delivery }),
     routing: present({ recipientDelimiter: server.recipientDelimiter }),
     srs: present({

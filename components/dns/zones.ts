@@ -35,18 +35,24 @@ export function placeRecords(records: readonly PlannedRecord[], origins: readonl
  * The zones of a stack that names none: each declared domain that is not below another one, and the registrable domain
  * of the host where it is below none of them.
  */
-export function defaultZones(hostName: string, domains: readonly string[]): string[] {
+export function defaultZones(hostName: string | undefined, domains: readonly string[]): string[] {
   const names = new Set(domains.map(domainName));
   const tops = [...names].filter(
     (name) => closest(parentName(name), (above) => names.has(above)) === undefined,
   );
+  if (hostName === undefined) return tops;
   const host = domainName(hostName);
   if (closest(host, (above) => names.has(above)) !== undefined) return tops;
-  return [...tops, getDomain(host, { allowPrivateDomains: true }) ?? host];
+  return [...tops, registrableDomain(host)];
+}
+
+/** The domain that somebody registered: what is right below a public suffix, as a provider of DNS knows zones. */
+export function registrableDomain(name: string): string {
+  return getDomain(name, { allowPrivateDomains: true }) ?? name;
 }
 
 /** The name itself or the closest one above it for which this holds. */
-function closest(name: string, holds: (name: string) => boolean): string | undefined {
+export function closest(name: string, holds: (name: string) => boolean): string | undefined {
   for (let at = name; ; at = parentName(at)) {
     if (holds(at)) return at;
     if (at === ".") return undefined;

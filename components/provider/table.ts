@@ -1,9 +1,12 @@
 /** Every type of resource the provider serves. The schema, the dispatch and the tests are made from this table. */
 import type { AnyResourceType } from "./resource-type.ts";
+import { adoptedRecord } from "./resources/adopted-record.ts";
 import { alias } from "./resources/alias.ts";
 import { certificate } from "./resources/certificate.ts";
 import { dkimKey } from "./resources/dkim-key.ts";
+import { dnsCheck } from "./resources/dns-check.ts";
 import { domain } from "./resources/domain.ts";
+import { dynamicZone } from "./resources/dynamic-zone.ts";
 import { issuedCertificate } from "./resources/issued-certificate.ts";
 import { mailDirectories } from "./resources/mail-directories.ts";
 import { mailbox } from "./resources/mailbox.ts";
@@ -11,6 +14,7 @@ import { relay } from "./resources/relay.ts";
 import { server } from "./resources/server.ts";
 import { settings } from "./resources/settings.ts";
 import { zone } from "./resources/zone.ts";
+import { zoneFile } from "./resources/zone-file.ts";
 
 export const resourceTypes: readonly AnyResourceType[] = [
   mailDirectories,
@@ -24,6 +28,10 @@ export const resourceTypes: readonly AnyResourceType[] = [
   mailbox,
   alias,
   relay,
+  dynamicZone,
+  zoneFile,
+  adoptedRecord,
+  dnsCheck,
 ];
 
 const byToken = new Map(resourceTypes.map((type) => [type.token, type]));

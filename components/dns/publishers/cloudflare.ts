@@ -44,6 +44,8 @@ export interface CloudflareOptions {
   readonly zoneIds: Readonly<Record<string, string>>;
   readonly project: string;
   readonly stack: string;
+  /** What addresses are called in the names of resources that were not known when the program began; see unknown-facts.ts. */
+  readonly slots?: ReadonlyMap<string, string>;
 }
 
 export interface CloudflareRecords extends Published {
@@ -72,7 +74,7 @@ export const cloudflareRecords: Publisher<CloudflareOptions, CloudflareRecords> 
       if (value === undefined) others.push(planned);
       else
         records.push({
-          key: recordResourceName(planned.record),
+          key: recordResourceName(planned.record, options.slots ?? new Map()),
           args: {
             zoneId: ids.get(origin) ?? "",
             name: planned.record.name,
@@ -88,6 +90,13 @@ export const cloudflareRecords: Publisher<CloudflareOptions, CloudflareRecords> 
   return { records, unplaced: others };
 };
 
+/** The record as a request to the API: what the plugin would send for it. */
+export function requestBody({ zoneId: _, data, ...rest }: CloudflareRecordArgs): Record<string, unknown> {
+  if (data === undefined) return { ...rest };
+  const { matchingType, ...plain } = data;
+  return { ...rest, data: matchingType === undefined ? plain : { ...plain, matching_type: matchingType } };
+}
+
 /** The comment that marks a record as this stack's own. */
 export function ownershipComment(project: string, stack: string): string {
   const comment = `mailkeep:${project}/${stack}`;
@@ -102,15 +111,15 @@ export function cloudflareTtl(ttl: number): number {
 }
 
 /** Names a record among its set by what does not change when its value is corrected. */
-function recordResourceName(record: DnsRecord): string {
-  return [record.name, record.type, ...discriminator(record)].join("/");
+function recordResourceName(record: DnsRecord, slots: ReadonlyMap<string, string>): string {
+  return [record.name, record.type, ...discriminator(record, slots)].join("/");
 }
 
-function discriminator(record: DnsRecord): string[] {
+function discriminator(record: DnsRecord, slots: ReadonlyMap<string, string>): string[] {
   switch (record.type) {
     case "A":
     case "AAAA":
-      return [record.address];
+      return [slots.get(record.address) ?? record.address];
     case "MX":
       return [record.exchange];
     case "CAA":
@@ -118,10 +127,15 @@ function discriminator(record: DnsRecord): string[] {
     case "TLSA":
       return [record.certificate.slice(0, 16)];
     case "TXT":
-      return [record.strings.join("").split(/[; ]/)[0]!];
+      return [textKind(record.strings)];
     default:
       return [];
   }
+}
+
+/** What a TXT record is for: its version tag ("v=spf1"), or its first word. */
+export function textKind(strings: readonly string[]): string {
+  return strings.join("").trim().split(/[; ]/)[0]!;
 }
 
 type Value = Pick<CloudflareRecordArgs, "type" | "content" | "priority" | "data">;

@@ -55,6 +55,26 @@ export const senderPolicies: Rule = function* (facts) {
   );
 };
 
+/**
+ * Two records of one domain as the one it may have: the senders of both, and what the old one says about all others. A record
+ * that is no SPF adds nothing.
+ */
+export function mergedPolicy(ours: string, old: string): string {
+  try {
+    const [mine, before] = [parseExisting(ours, "ours"), parseExisting(old, "old")];
+    return unique([
+      "v=spf1",
+      ...mine.mechanisms,
+      ...before.mechanisms,
+      ...before.modifiers,
+      before.all ?? mine.all ?? "-all",
+    ]).join(" ");
+  } catch (error) {
+    if (error instanceof PlanError) return ours;
+    throw error;
+  }
+}
+
 /** Terms that each cost the evaluator a look-up, besides what an include's own policy costs. */
 export function countLookups(terms: readonly string[]): number {
   return terms.filter((term) => /^[+?~-]?(?:include:|exists:|(?:a|mx|ptr)(?:[:/]|$))|^redirect=/i.test(term))

@@ -5,18 +5,12 @@
 import { z } from "zod";
 import { absolute, parseMasterFile, rdataText } from "../../../mailserver-runtime/dns/records.ts";
 import { domain } from "../fields.ts";
+import { recordSetsSchema } from "../record-set-fields.ts";
 import { resourceType } from "../resource-type.ts";
 
 const inputs = z.object({
   origin: domain.meta({ description: "The zone's name." }),
-  recordSets: z
-    .record(
-      z.string().regex(/^\S+ [A-Z]+$/, 'a record set is named by owner and type, as in "example.org MX"'),
-      z.array(
-        z.string().regex(/^\d+ .+$/, 'a record is its TTL and its data, as in "3600 10 mail.example.org."'),
-      ),
-    )
-    .meta({ description: 'Records by owner and type: {"example.org MX": ["3600 10 mail.example.org."]}.' }),
+  recordSets: recordSetsSchema,
 });
 
 export const zone = resourceType({

@@ -31,6 +31,8 @@ export class MemoryHost implements Host {
   prepared = false;
   starts = 0;
   stops = 0;
+  /** What a key's public part is. */
+  publicKeyOf = (domain: string, selector: string): string => `public-${selector}-${domain}`;
   /** Thrown by the next operations, first one first. */
   readonly failures: Error[] = [];
 
@@ -90,6 +92,7 @@ export class MemoryHost implements Host {
       this.objects.set("settings", { settings, owner });
       return { restartNeeded: [] };
     },
+    "settings.read": () => (this.objects.get("settings") ?? {}) as OperationAnswer<"settings.read">,
     "domain.put": ({ domain, owner }) => ({ domain, created: this.#put(`domain ${domain}`, { owner }) }),
     "domain.read": ({ domain }) => {
       const found = this.objects.get(`domain ${domain}`);
@@ -134,9 +137,15 @@ export class MemoryHost implements Host {
     },
     "alias.remove": ({ address, owner }) => ({ removed: this.#remove(`alias ${address}`, owner) }),
     "dkim.put": ({ domain, selector, ...rest }) => ({
-      publicKey: `public-${selector}-${domain}`,
+      publicKey: this.publicKeyOf(domain, selector),
       created: this.#put(`dkim ${selector} ${domain}`, rest),
     }),
+    "dkim.read": ({ domain, selector }) => {
+      const found = this.objects.get(`dkim ${selector} ${domain}`);
+      if (found === undefined) return { exists: false };
+      const { owner, algorithm, active } = found as Stored & { algorithm: string; active: boolean };
+      return { exists: true, publicKey: this.publicKeyOf(domain, selector), algorithm, active, owner };
+    },
     "dkim.remove": ({ domain, selector, owner }) => ({
       removed: this.#remove(`dkim ${selector} ${domain}`, owner),
     }),
@@ -144,7 +153,16 @@ export class MemoryHost implements Host {
       ...certificateFacts,
       created: this.#put(`certificate ${names[0]}`, { owner, names }),
     }),
+    "certificate.read": ({ names }) => {
+      const found = this.objects.get(`certificate ${names[0]}`);
+      return { exists: found !== undefined, ...(found && { ...certificateFacts, owner: found.owner }) };
+    },
     "certificate.remove": ({ names, owner }) => ({ removed: this.#remove(`certificate ${names[0]}`, owner) }),
+    "relay.put": ({ name, owner, relay, match }) => ({
+      created: this.#put(`relay ${name}`, { owner, relay, match }),
+    }),
+    "relay.remove": ({ name, owner }) => ({ removed: this.#remove(`relay ${name}`, owner) }),
+    "settings.remove": ({ owner }) => ({ removed: this.#remove("settings", owner) }),
     "zone.put": ({ origin, text, owner }) => ({
       serial: 7,
       changed: this.#put(`zone ${origin}`, { owner, text }),
