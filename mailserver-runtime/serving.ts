@@ -9,7 +9,7 @@ import type { Offend } from "./ban/offence.ts";
 import { accountQuota, domainCeiling } from "./config/account-quota.ts";
 import { groupsOf } from "./config/groups.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
-import { mxHosts } from "./dns/mail-lookups.ts";
+import { iprev, mxHosts } from "./dns/mail-lookups.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
 import { dnsListsCheck } from "./filter/checks/dns-lists.ts";
 import { openDnsLists } from "./filter/dns-lists/dns-lists.ts";
@@ -92,8 +92,8 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** How long a client may wait at MAIL for what the DNS says about its domain. */
-const NULL_MX_MS = 3000;
+/** How long a client may wait at MAIL for what the DNS says about it and its domain. */
+const LOOK_UP_MS = 3000;
 
 const modeOf: Partial<Readonly<Record<Protocol, SmtpMode>>> = {
   smtp: "mx",
@@ -169,8 +169,13 @@ export async function openServing(
     forwardSender: (at, reversePath) =>
       at.settings.srs.enabled ? srs(at).forward(reversePath) : reversePath,
     senderRefusal,
+    async isConfirmed(address) {
+      const signal = AbortSignal.timeout(LOOK_UP_MS);
+      const { status } = await iprev(foundation.resolver, address, { signal });
+      return status === "temperror" ? undefined : status === "pass";
+    },
     takesNoMail: async (domain) => {
-      const signal = AbortSignal.timeout(NULL_MX_MS);
+      const signal = AbortSignal.timeout(LOOK_UP_MS);
       return (await mxHosts(foundation.resolver, domain, { signal })).status === "null-mx";
     },
     trusts: trustedClients(settings),

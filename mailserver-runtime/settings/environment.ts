@@ -4,6 +4,7 @@
  * bytes). `<VAR>__FILE` names a file with the value; a set `<VAR>` wins over it, as in DMS.
  */
 import { type SettingRow, settingRows } from "./rows.ts";
+import { unsupportedSettings } from "./unsupported-variables.ts";
 
 export interface EnvironmentProblem {
   readonly variable: string;
@@ -29,7 +30,7 @@ export function environmentSettings(
   readFile: (path: string) => string | undefined,
 ): EnvironmentSettings {
   const values: Record<string, unknown> = {};
-  const problems: EnvironmentProblem[] = [];
+  const problems: EnvironmentProblem[] = [...unsupportedSettings(env)];
   for (const [variable, row] of dmsVariables) {
     const text = variableText(env, variable, readFile, problems);
     if (text === undefined || text === "") continue;

@@ -3,6 +3,7 @@
  * puts it in its place and a test holds the file to it.
  */
 import { elementKinds, type SettingRow, settingGroups, settingRows } from "./rows.ts";
+import { unsupportedVariables } from "./unsupported-variables.ts";
 
 /** The page's whole text. */
 export function settingsReference(): string {
@@ -48,10 +49,15 @@ function variables(): string {
   const lines = settingRows
     .filter((row) => row.dms !== undefined)
     .map((row) => `| \`${row.dms}\` | \`${row.key}\` |`);
+  const others = unsupportedVariables
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, instead }) => `| \`${name}\` | ${cell(instead)} |`);
   return [
     "## docker-mailserver variables",
     "Any of them may be given as `<VARIABLE>__FILE` with the path of a file that holds the value.",
     ["| Variable | Setting |", "|---|---|", ...lines].join("\n"),
+    "These about sending and receiving set nothing; a value that asks for something else than what is done anyway is a configuration problem, named in the log and in `status`.",
+    ["| Variable | Instead |", "|---|---|", ...others].join("\n"),
   ].join("\n\n");
 }
 

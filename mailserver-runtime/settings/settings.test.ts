@@ -7,6 +7,7 @@ import { nearest } from "./nearest.ts";
 import { parseSettings, parseSettingsText } from "./parse.ts";
 import { settingsReference } from "./reference.ts";
 import { settingRows } from "./rows.ts";
+import { unsupportedVariables } from "./unsupported-variables.ts";
 
 const noFiles = () => undefined;
 
@@ -133,4 +134,21 @@ test("SpamAssassin's thresholds of DMS are the filter's, with their fractions (S
   assert.deepEqual(values.filter, { tagScore: -100_000, junkScore: 6.31, rejectScore: 10 });
   assert.ok(parseSettings(values).ok);
   assert.match(environmentSettings({ SA_TAG2: "high" }, noFiles).problems[0]!.reason, /not a number/);
+});
+
+test("a variable of docker-mailserver either sets something or is named with what to do, never both", () => {
+  for (const { name } of unsupportedVariables) assert.ok(!dmsVariables.has(name), `${name} sets something`);
+  const { problems } = environmentSettings(
+    {
+      SRS_SENDER_CLASSES: "envelope_sender,header_sender",
+      POSTSCREEN_ACTION: "enforce",
+      SMTP_ONLY: "1",
+      LOGWATCH_SENDER: "",
+    },
+    () => undefined,
+  );
+  assert.deepEqual(
+    problems.map(({ variable }) => variable),
+    ["SRS_SENDER_CLASSES", "SMTP_ONLY"],
+  );
 });

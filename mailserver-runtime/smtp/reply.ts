@@ -93,6 +93,7 @@ export const replies = {
   authNeedsTls: reply(538, "5.7.11", "Encryption required for authentication"),
   unknownParameter: reply(555, "5.5.4", "Unsupported parameter"),
   utf8Required: reply(553, "5.6.7", "This address needs SMTPUTF8"),
+  unconfirmedName: reply(450, "4.7.25", "The name of your address is not confirmed by its own addresses"),
   senderTakesNoMail: reply(550, "5.7.27", "The sender's domain takes no mail (null MX)"),
   relayDenied: reply(554, "5.7.1", "Relay access denied"),
   tooLarge: reply(552, "5.3.4", "Message size exceeds fixed limit"),

@@ -24,6 +24,8 @@ export interface SmtpServices {
   readonly senderRefusal: (snapshot: Snapshot, sender: string) => Refusal | undefined;
   /** Whether a domain says that it takes no mail (null MX, RFC 7505); false where the DNS does not say. Never rejects. */
   readonly takesNoMail?: (domain: string) => Promise<boolean>;
+  /** Whether an address has a name that its own addresses confirm; undefined where the DNS does not say. Never rejects. */
+  readonly isConfirmed?: (address: string) => Promise<boolean | undefined>;
   readonly store: Pick<MailStore, "deliver" | "usage">;
   readonly queue: Pick<OutboundQueue, "enqueue" | "prepare">;
   /** Looks at mail from outside; without it nothing is judged. */

@@ -5,8 +5,8 @@ import { parsePathArgument } from "../grammar.ts";
 import { mailParameters } from "../parameters.ts";
 import { refusalReply, replies, reply } from "../reply.ts";
 import { ownsAddress } from "../sender-ownership.ts";
+import { strangerRefusal } from "../stranger-refusal.ts";
 import { messageSizeLimit } from "../submission-limits/submission-limits.ts";
-import { unanswerableSender } from "../unanswerable-sender.ts";
 
 export const mail: Command = {
   verb: "MAIL",
@@ -47,8 +47,8 @@ export const mail: Command = {
         return reply(553, "5.7.1", `<${from}>: Sender address rejected: not owned by user ${account}`);
       }
     }
-    return unanswerableSender(session, from).then((unanswerable) => {
-      if (unanswerable !== undefined) return unanswerable;
+    return strangerRefusal(session, snapshot, from).then((stranger) => {
+      if (stranger !== undefined) return stranger;
       session.transaction = {
         id: session.nextTransactionId(),
         from,
