@@ -252,6 +252,28 @@ describe("the local stack", { concurrency: false, timeout: 280_000 }, () => {
     assert.match((await project.mailkeep("queue", "list")).stdout, /The queue is empty/);
   });
 
+  test("learn teaches the filter, and explain says what it finds in a message file", async () => {
+    const file = path.join(project.directory, "letter.eml");
+    fs.writeFileSync(
+      file,
+      "From: eve@source.test\r\nSubject: cheap viagra\r\n\r\nwithout prescription, online pharmacy\r\n",
+    );
+    const learnt = await project.mailkeep("learn", "spam", file);
+    assert.match(learnt.stdout, /letter\.eml: 1 message learnt as spam/, learnt.stderr);
+    assert.match(
+      (await project.mailkeep("learn", "spam", file)).stdout,
+      /0 messages learnt as spam, 1 known already/,
+    );
+    const mailbox = await project.mailkeep("learn", "ham", "anna@green.test:INBOX");
+    assert.match(mailbox.stdout, /anna@green\.test:INBOX: \d+ messages? learnt as ham/, mailbox.stderr);
+    const explained = await project.mailkeep("explain", file);
+    assert.match(
+      explained.stdout,
+      /6\.00 +TALKS_PHARMACY +talks of pills/,
+      explained.stdout + explained.stderr,
+    );
+  });
+
   test("adding a mailbox previews exactly that change, and up makes it", async () => {
     await project.configure({ ...both, mailboxes: [...both.mailboxes, "cleo@green.test"], aliases });
     const preview = await project.mailkeep("preview", "--expect-no-changes");

@@ -5,6 +5,7 @@ import { config } from "./commands/config.ts";
 import { destroy } from "./commands/destroy.ts";
 import { explain } from "./commands/explain.ts";
 import { help } from "./commands/help.ts";
+import { learn } from "./commands/learn.ts";
 import { logs } from "./commands/logs.ts";
 import { mailbox } from "./commands/mailbox.ts";
 import { outputs } from "./commands/outputs.ts";
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   trace,
   queue,
   quarantine,
+  learn,
   reports,
   tls,
   mailbox,

@@ -6,6 +6,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { learnSource, learntLine } from "../admin/learn-lines.ts";
 import { ask } from "./ask.ts";
 import { type CommandContext, CommandError } from "./command.ts";
 
@@ -16,13 +17,10 @@ export async function learnCommand(context: CommandContext, args: readonly strin
   const [as, ...sources] = positionals;
   if ((as !== "spam" && as !== "ham") || sources.length === 0) throw new CommandError(USAGE, 2);
   for (const source of sources) {
-    const [, account, mailbox] = /^([^:/]+@[^:/]+):(.+)$/.exec(source) ?? [];
-    const isMailbox = account !== undefined && !existsSync(source);
-    const from = isMailbox ? { account, mailbox } : { path: resolve(source), account: values.account };
-    const { learnt, known } = await ask(context, "learn", { as, ...from });
-    context.out(
-      `${source}: ${learnt} ${learnt === 1 ? "message" : "messages"} learnt as ${as}${known > 0 ? `, ${known} known already` : ""}`,
-    );
+    // A file whose name looks like account:mailbox is a file.
+    const from = existsSync(source) ? { path: resolve(source) } : learnSource(source, resolve);
+    const account = values.account === undefined ? {} : { account: values.account };
+    context.out(learntLine(source, as, await ask(context, "learn", { as, ...account, ...from })));
   }
   return 0;
 }

@@ -16,11 +16,14 @@ import { eicarCheck } from "./checks/eicar.ts";
 import { gtubeCheck } from "./checks/gtube.ts";
 import { headerSanityCheck } from "./checks/header-sanity.ts";
 import { heloSanityCheck } from "./checks/helo-sanity.ts";
+import { htmlSignsCheck } from "./checks/html-signs.ts";
 import { linkSanityCheck } from "./checks/link-sanity.ts";
 import { mimeSanityCheck } from "./checks/mime-sanity.ts";
 import { rulesCheck } from "./checks/rules.ts";
+import { senderSignsCheck } from "./checks/sender-signs.ts";
 import { spfCheck } from "./checks/spf.ts";
 import { unicodeTricksCheck } from "./checks/unicode-tricks.ts";
+import { wordingCheck } from "./checks/wording.ts";
 import { EngineError } from "./engines/engine.ts";
 import { factsOf } from "./facts.ts";
 import { type Outcome, verdictOf } from "./judgement.ts";
@@ -38,6 +41,9 @@ export const contentChecks: readonly Check[] = [
   linkSanityCheck,
   attachmentsCheck,
   unicodeTricksCheck,
+  wordingCheck,
+  senderSignsCheck,
+  htmlSignsCheck,
 ];
 /** The checks of a server, in the order their results stand in Authentication-Results. */
 export const checks: readonly Check[] = [

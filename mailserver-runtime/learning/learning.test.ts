@@ -90,8 +90,8 @@ test("an mbox is as many messages as it has From lines; a sentence that begins w
   );
 });
 
-test("curl moves mail to Junk and back: the filter learns spam, then ham; folders and mailboxes are learnt by command", async (t) => {
-  if (!needs(t, "curl")) return;
+/** A whole server with one account, and what its filter has learnt. */
+async function learningServer(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), "mailkeep-learning-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   const directories = directoriesBelow(root);
@@ -124,6 +124,12 @@ test("curl moves mail to Junk and back: the filter learns spam, then ham; folder
       await sleep(100);
     }
   };
+  return { root, directories, url, curl, learnt };
+}
+
+test("curl moves mail to Junk and back: the filter learns spam, then ham; folders and mailboxes are learnt by command", async (t) => {
+  if (!needs(t, "curl")) return;
+  const { root, curl, learnt } = await learningServer(t);
   const file = join(root, "one.eml");
   await writeFile(file, message("moved").buffer!);
   await curl("INBOX", "-T", file);
@@ -146,4 +152,40 @@ test("curl moves mail to Junk and back: the filter learns spam, then ham; folder
   assert.match(await learn("ham", folder, "--account", ANN), /0 messages learnt as ham, 2 known already/);
   assert.match(await learn("ham", `${ANN}:INBOX`), /1 message learnt as ham/);
   await learnt(0, 3);
+});
+
+test("mutt moves mail to Junk, and back: the filter learns spam, then ham", async (t) => {
+  if (!needs(t, "curl", "mutt", "script")) return;
+  const { root, directories, url, curl, learnt } = await learningServer(t);
+  const file = join(root, "one.eml");
+  await writeFile(file, message("moved by mutt").buffer!);
+  await curl("INBOX", "-T", file);
+  await curl("", "-X", "CREATE Junk");
+  const configuration = join(root, "muttrc");
+  await writeFile(
+    configuration,
+    [
+      `set imap_user="${ANN}"`,
+      'set imap_pass="secret"',
+      `set folder="${url}/"`,
+      `set certificate_file="${directories.config}/ca.pem"`,
+      "set ssl_verify_host=no",
+      "set confirmappend=no",
+      "set confirmcreate=no",
+      "set delete=yes",
+      "set quit=yes",
+      "set wait_key=no",
+      "set timeout=1",
+      "",
+    ].join("\n"),
+  );
+  const move = async (from: string, to: string) => {
+    const keys = `push "<first-entry><save-message>=${to}<enter><sync-mailbox><quit>"`;
+    const mutt = `timeout --foreground 30 mutt -n -F ${configuration} -f ${url}/${from} -e '${keys}'`;
+    await run("script", ["-qec", mutt, "/dev/null"], { env: { HOME: root, TERM: "xterm" } });
+  };
+  await move("INBOX", "Junk");
+  await learnt(1, 0);
+  await move("Junk", "INBOX");
+  await learnt(0, 1);
 });

@@ -2,7 +2,7 @@
  * What programs that send mail for people do, and spam software often does not (RFC 5322 §3.6): one From,
  * one Date near to now, a Message-ID. One row a rule; each scores little, because careless is not evil.
  */
-import { findFields } from "../../message/headers.ts";
+import { fieldValue, findFields } from "../../message/headers.ts";
 import type { Check } from "../check.ts";
 import type { InboundMessage } from "../pipeline.ts";
 import { type Readable, readableValue } from "../reading/readable.ts";
@@ -15,6 +15,9 @@ interface Rule {
 }
 
 const DAY = 86_400_000;
+/** RFC 5322 §3.3, with what old programs leave out. */
+const DATE =
+  /^(?:[A-Za-z]{3,9},?\s+)?\d{1,2}\s+[A-Za-z]{3}\s+\d{2,4}\s+\d{1,2}:\d\d(?::\d\d)?(?:\s+(?:[+-]\d{4}|"?[A-Za-z]{1,5}"?)?|$)/;
 /** RFC 5322 §3.6: at most once. */
 const single = [
   "from",
@@ -75,6 +78,28 @@ const rules: readonly Rule[] = [
     holds: (readable) => !lacks("date")(readable) && Number.isNaN(dateOf(readable)),
   },
   {
+    symbol: "INVALID_DATE_ZONE",
+    score: 2.5,
+    reason: "Date names a zone that is nowhere",
+    holds: (readable) => /[+-](?:1[5-9]|[2-9]\d)\d\d\b|[+-]\d\d(?!00|15|30|45)\d\d\b/.test(timeOf(readable)),
+  },
+  {
+    symbol: "DATE_MALFORMED",
+    score: 1.2,
+    reason: "Date is not written as mail programs write it",
+    holds(readable) {
+      const date = readableValue(readable.headers, "date").slice(0, 100).trim();
+      return date !== "" && !DATE.test(date);
+    },
+  },
+  {
+    symbol: "SUBJECT_RAW_8BIT",
+    score: 0.8,
+    reason: "the subject has bytes that are neither ASCII nor UTF-8",
+    holds: ({ headers }) =>
+      findFields(headers, "subject").some((field) => fieldValue(headers, field).includes("\ufffd")),
+  },
+  {
     symbol: "SUBJ_ALL_CAPS",
     score: 0.8,
     reason: "the subject is in capitals",
@@ -133,3 +158,7 @@ function dateOf({ headers }: Readable): number {
       .replace(/\([^)]*\)/g, ""),
   );
 }
+
+/** What of Date follows its day. */
+const timeOf = ({ headers }: Readable): string =>
+  /\d:\d\d.*$/.exec(readableValue(headers, "date").slice(0, 100))?.[0] ?? "";

@@ -16,7 +16,7 @@ export const heloSanityCheck: Check = {
       findings.push({ check: "helo-sanity", symbol, score, reason });
     };
     // A host of one's own network has no name in public and often none at all.
-    const reverse = await facts.reverse();
+    const reverse = message.client.address === "" ? undefined : await facts.reverse();
     if (reverse === undefined) return { findings };
     const helo = message.helo.toLowerCase();
     if (isIP(helo) !== 0) found("HFILTER_HELO_BADIP", 1.5, "HELO is an address without brackets");

@@ -47,7 +47,10 @@ const rules: readonly Rule[] = [
     reason: "plain ASCII text is hidden in base64",
     holds: ({ parts, texts }) =>
       texts.length > 0 &&
-      parts.some(({ type, encoding }) => type === "text" && encoding === "base64") &&
+      parts.some(
+        ({ type, encoding, disposition }) =>
+          type === "text" && encoding === "base64" && disposition?.value.toLowerCase() !== "attachment",
+      ) &&
       texts.every(({ raw }) => /^[\x00-\x7f]*$/.test(raw)),
   },
   {
