@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
+import { fingerprint } from "../components/host/local/runtime.ts";
 import { copyAssets, makeJavascript, root, runtimeEntries } from "./javascript.ts";
 
 const HOME = "usr/lib/mailkeep";
@@ -75,6 +76,8 @@ export function makeImageFiles(into: string): string {
     join(home, "package.json"),
     `${JSON.stringify({ name, version, license, type: "module" })}\n`,
   );
+  // What a stack names the image by, so that other code is another image.
+  writeFileSync(join(home, "fingerprint"), `${fingerprint(root)}\n`);
   const bin = join(into, "usr/local/bin");
   mkdirSync(bin, { recursive: true });
   cpSync(nodeBinary(), join(bin, "node"));

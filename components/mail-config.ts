@@ -9,6 +9,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { engineSchema } from "../mailserver-runtime/settings/groups/engines.ts";
 import { dnsConfig } from "./dns/dns-config.ts";
+import { dockerHostConfig } from "./host/docker/docker-config.ts";
 import type { MailStackArgs } from "./mail-stack-args.ts";
 import { misfits } from "./provider/validation.ts";
 
@@ -149,6 +150,7 @@ const mail = z.strictObject({
   host: z
     .discriminatedUnion("type", [
       z.strictObject({ type: z.literal("local"), directory: z.string().optional() }),
+      dockerHostConfig,
     ])
     .default({ type: "local" }),
   addresses: z

@@ -7,6 +7,7 @@ import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
 import type { CertificateArgs } from "./certificate/certificate-args.ts";
 import type { DnsArgs } from "./dns/dns-args.ts";
 import type { DmarcPolicy, MtaStsPolicy, SpfInclude, SpfPolicy } from "./dns/plan-types.ts";
+import type { DockerHostArgs } from "./host/docker/docker-args.ts";
 
 export type * from "./dns/dns-args.ts";
 
@@ -166,7 +167,7 @@ export interface ForwardingSettings {
 }
 
 /** Where the server runs, by `type`. */
-export type HostArgs = LocalHostArgs;
+export type HostArgs = LocalHostArgs | DockerHostArgs;
 
 /** This machine, without root: the server listens on loopback only, on high ports. */
 export interface LocalHostArgs {

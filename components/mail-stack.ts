@@ -73,7 +73,7 @@ export class MailStack extends pulumi.ComponentResource {
     super("mailkeep:index:MailStack", name, {}, options);
     const plan = planned(() => checkedPlan(args));
     const policies = planned(() => mtaStsPolicies(plan));
-    const host = declareHost(name, args.host, this);
+    const host = declareHost(name, args.host, plan, this);
     const { provider, directories } = host;
     const onHost: pulumi.CustomResourceOptions = { parent: this, provider };
     const inDirectories = { ...onHost, dependsOn: [directories] };
@@ -107,13 +107,11 @@ export class MailStack extends pulumi.ComponentResource {
     const published = publishedStack(name, args, plan, keys, certificate, onHost);
     const [own, elsewhere] = partition(plan.publications, ({ dns }) => isHost(dns));
     const zones = own.flatMap((publication) => publish(published, publication, [directories]));
+    const given = [directories, ...host.machinery, ...keys, ...certificates, settings, ...zones];
     const server = new Server(
       `${name}-server`,
-      { listeners: [...plan.listeners], restartOn: plan.restartOn },
-      {
-        ...onHost,
-        dependsOn: [directories, ...host.machinery, ...keys, ...certificates, settings, ...zones],
-      },
+      { listeners: [...plan.listeners], restartOn: { ...plan.restartOn, ...host.restartOn } },
+      { ...onHost, dependsOn: [...given, ...(host.contain?.(given) ?? [])] },
     );
     const records = elsewhere.flatMap((publication) => publish(published, publication, [server]));
     // An authority looks at the names and asks the server: both are there first.

@@ -9,6 +9,7 @@ import { parseAddress, parseDomain } from "./accounts/address.ts";
 import type { DkimAlgorithm } from "./accounts/dkim-key.ts";
 import { type CertificatePlan, planCertificates } from "./certificate/certificate-plan.ts";
 import { type Publication, planPublications } from "./dns/publications.ts";
+import { sidecarSettings } from "./host/docker/sidecars.ts";
 import { type Placement, placementOf } from "./host/placement.ts";
 import { listenersOn, type Ports, portsOf } from "./mail-server/ports.ts";
 import { bytesOf } from "./mail-server/size.ts";
@@ -152,9 +153,17 @@ export function planStack(args: MailStackArgs): StackPlan {
     settings,
     restartOn: { dns: settings.dns },
     certificates,
-    endpoints: listeners.map(endpointOf),
+    endpoints: listeners
+      .map(endpointOf)
+      .map((endpoint) =>
+        placement.closedNet ? endpoint : { ...endpoint, address: publishedOn(args.host) ?? hostname },
+      ),
   };
 }
+
+/** The one address that ports are published on; undefined where it is all of them. */
+const publishedOn = (host: MailStackArgs["host"]): string | undefined =>
+  host.type === "docker" ? host.publishOn : undefined;
 
 function planDomains({ domains }: MailStackArgs, mistakes: Mistake[]): PlannedDomain[] {
   const seen = new Map<string, string>();
@@ -356,10 +365,11 @@ interface ServerPlace {
 }
 
 function planSettings(
-  { server = {}, filtering = {}, banning = {} }: MailStackArgs,
+  { server = {}, filtering = {}, banning = {}, host }: MailStackArgs,
   { hostname, ports, listeners, closedNet, ownDns, sending, delivery }: ServerPlace,
   mistakes: Mistake[],
 ): SettingsInput {
+  const beside = sidecarSettings(host.type === "docker" ? host.sidecars : undefined);
   const messageSize = size(server.messageSizeLimit, "server.messageSizeLimit", mistakes);
   const quota = size(server.defaultQuota, "server.defaultQuota", mistakes);
   return present({
@@ -379,8 +389,11 @@ function planSettings(
     }),
     // In a closed net the host asks its own name server alone, and mail goes to the port its own MX listens on.
     dns: present({
-      servers: server.resolvers ? [...server.resolvers] : ownDns ? [`${LOOPBACK}:${ports.dns}`] : undefined,
-      authoritative: ownDns ? { address: LOOPBACK, port: ports.dns } : undefined,
+      ...(server.resolvers === undefined && !ownDns && beside.dns),
+      ...present({
+        servers: server.resolvers ? [...server.resolvers] : ownDns ? [`${LOOPBACK}:${ports.dns}`] : undefined,
+        authoritative: ownDns ? { address: LOOPBACK, port: ports.dns } : undefined,
+      }),
     }),
     delivery: present({ port: closedNet ? ports.smtp : undefined, ...delivery }),
     routing: present({ recipientDelimiter: server.recipientDelimiter }),
@@ -395,7 +408,7 @@ function planSettings(
       junkScore: filtering.junkScore,
       rejectScore: filtering.rejectScore,
     }),
-    engines: filtering.engines && { list: [...filtering.engines] },
+    engines: present({ list: some([...(filtering.engines ?? []), ...beside.engines]) }),
     ban: planBans(banning, mistakes),
   }) as SettingsInput;
 }

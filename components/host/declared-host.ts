@@ -6,6 +6,8 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { MailDirectories } from "../mail-server/mail-directories.ts";
 import type { HostArgs, LocalHostArgs } from "../mail-stack-args.ts";
+import type { StackPlan } from "../stack-plan.ts";
+import { declareDocker } from "./docker/declare-docker.ts";
 import { Provider } from "./provider.ts";
 
 export interface DeclaredHost {
@@ -13,31 +15,44 @@ export interface DeclaredHost {
   readonly directories: MailDirectories;
   /** What the server waits for besides its files: its code, its unit, the firewall. */
   readonly machinery: readonly pulumi.Resource[];
+  /** Declares what the server runs in, after the directories, keys and files that it is given. */
+  readonly contain?: (after: readonly pulumi.Resource[]) => readonly pulumi.Resource[];
+  /** What starts the server anew when it changes. */
+  readonly restartOn: Readonly<Record<string, unknown>>;
   /** Where mail, keys and configuration lie on the host. */
   readonly dataDirectory: pulumi.Output<string>;
   /** The directory on this machine where passwords are made up for mailboxes without one. */
   readonly secretsDirectory: string;
 }
 
-type Declare<T extends HostArgs> = (name: string, host: T, parent: pulumi.Resource) => DeclaredHost;
-
-const declareLocal: Declare<LocalHostArgs> = (name, { directory: declared }, parent) => {
+function declareLocal(
+  name: string,
+  { directory: declared }: LocalHostArgs,
+  parent: pulumi.Resource,
+): DeclaredHost {
   const directory = resolve(declared ?? `.mailkeep/${pulumi.getStack()}`);
   const provider = new Provider(`${name}-host`, { type: "local", directory }, { parent });
   return {
     provider,
     directories: new MailDirectories(`${name}-directories`, { parent, provider }),
     machinery: [],
+    restartOn: {},
     dataDirectory: pulumi.output(directory),
     secretsDirectory: directory,
   };
-};
-
-const kinds: { readonly [T in HostArgs["type"]]: Declare<Extract<HostArgs, { type: T }>> } = {
-  local: declareLocal,
-};
+}
 
 /** The host of a stack. `parent` owns its resources. */
-export function declareHost(name: string, host: HostArgs, parent: pulumi.Resource): DeclaredHost {
-  return kinds[host.type](name, host, parent);
+export function declareHost(
+  name: string,
+  host: HostArgs,
+  plan: StackPlan,
+  parent: pulumi.Resource,
+): DeclaredHost {
+  switch (host.type) {
+    case "local":
+      return declareLocal(name, host, parent);
+    case "docker":
+      return declareDocker(name, host, plan, parent);
+  }
 }

@@ -23,6 +23,9 @@ const local: Placement = {
   closedNet: true,
 };
 
-const placements: Readonly<Record<HostArgs["type"], Placement>> = { local };
+/** A container: every address inside, the standard ports published, the internet. */
+const docker: Placement = { listenAddress: "::", portBase: 0, lowestPort: 1, closedNet: false };
+
+const placements: Readonly<Record<HostArgs["type"], Placement>> = { local, docker };
 
 export const placementOf = (host: HostArgs): Placement => placements[host.type];

@@ -2,12 +2,27 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /** How a host is reached, by `type`. Every leaf may be an output of another resource. */
-export type ProviderArgs = {
-  /** This machine, without root. */
-  readonly type: "local";
-  /** Absolute path of the server's data: config, mail, state, log and run lie below it. */
-  readonly directory: pulumi.Input<string>;
-};
+export type ProviderArgs =
+  | {
+      /** This machine, without root. */
+      readonly type: "local";
+      /** Absolute path of the server's data: config, mail, state, log and run lie below it. */
+      readonly directory: pulumi.Input<string>;
+    }
+  | {
+      /** A container of a Docker engine. */
+      readonly type: "docker";
+      /** The engine; this machine's socket when absent. */
+      readonly address?: pulumi.Input<string>;
+      readonly certificates?: pulumi.Input<string>;
+      /** The image, by id or digest, as the engine has it. */
+      readonly image: pulumi.Input<string>;
+      readonly container: pulumi.Input<string>;
+      /** Absolute path on the engine's host. */
+      readonly directory: pulumi.Input<string>;
+      /** Memory that the host must have; not looked at when absent. */
+      readonly memoryBytes?: pulumi.Input<number>;
+    };
 
 /**
  * The connection to one mail host.
