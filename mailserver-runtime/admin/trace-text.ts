@@ -48,6 +48,10 @@ const sentences: Readonly<Record<string, (fields: Fields) => string>> = {
   "mx-lookup": (f) => `hosts of ${text(f.domain)}: ${text(f.hosts) || "none"}`,
   "delivery attempt": (f) =>
     `${outcomes[text(f.outcome)] ?? text(f.outcome)} ${text(f.to)}${f.remote === undefined ? "" : ` at ${text(f.remote)}`}: ${text(f.status)} ${text(f.reply)}`,
+  "queue-hold": () => "held by the administrator",
+  "queue-release": () => "released by the administrator",
+  "queue-retry": () => "to be tried now, by the administrator",
+  "queue-delete": () => "removed from the queue by the administrator; its sender is not told",
   finished: (f) => `leaves the queue after ${text(f.seconds)} s`,
   "sender told": (f) => `${f.to === "" ? "nobody" : text(f.to)} is told: ${list(f.actions).join(", ")}`,
   "success-reported": (f) => `${text(f.to)} is told: delivered`,

@@ -161,3 +161,18 @@ test("messages of one sender are told one after the other", async (t) => {
 test("without a log there is nothing to tell", async () => {
   assert.deepEqual(await traceMessage("/nonexistent", "q1"), []);
 });
+
+test("what an operator did stands among what happened, in words", async (t) => {
+  const events = ["queue-hold", "queue-release", "queue-retry", "queue-delete"];
+  const lines = [
+    { time: 1, event: "queued", id: "q1", from: "ann@green.test", recipients: 1 },
+    ...events.map((event, index) => ({ time: 2 + index, event, id: "q1" })),
+  ];
+  const directory = await log(t, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const told = traceText([await traceMessage(directory, "q1")]);
+  for (const words of [/held by/, /released by/, /to be tried now/, /removed from the queue/])
+    assert.ok(
+      told.some((line) => words.test(line) && line.includes("the administrator")),
+      String(words),
+    );
+});

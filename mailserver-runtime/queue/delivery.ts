@@ -8,6 +8,8 @@
 import { readFile } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import type { Resolver } from "../dns/resolver.ts";
+import { domainOf } from "../message/address.ts";
+import type { Extensions } from "./client/extensions.ts";
 import { RequireTlsNotOffered, requiredDemand, unmetRequirement } from "./client/require-tls.ts";
 import { SmtpSession, type Timeouts } from "./client/session.ts";
 import { findTargets, type IsOurself, type RemoteDestination, type Target } from "./client/targets.ts";
@@ -122,7 +124,7 @@ export async function attempt(
       reused = opened.transactions > 0;
       sessions += 1;
     }
-    const batch = [...missing].slice(0, session.extensions.recipientLimit);
+    const batch = fitting([...missing], recipients, session.extensions);
     const done = await transact(
       session,
       message,
@@ -160,6 +162,23 @@ export async function attempt(
   return { session, unreachable: undefined, uncertain, held: undefined };
 }
 
+/** The first recipients that one transaction may have (RFC 9422 RCPTMAX, RCPTDOMAINMAX). */
+function fitting(
+  places: readonly number[],
+  recipients: readonly OutgoingRecipient[],
+  { recipientLimit, recipientDomainLimit }: Extensions,
+): readonly number[] {
+  const domains = new Set<string>();
+  const batch: number[] = [];
+  for (const place of places) {
+    if (batch.length === recipientLimit) break;
+    const domain = domainOf(recipients[place]!.address).toLowerCase();
+    if (!domains.has(domain) && domains.size === recipientDomainLimit) continue;
+    domains.add(domain);
+    batch.push(place);
+  }
+  return batch;
+}
 /** The connection ended before the final dot and nobody said why: another host may do better. */
 const wasLost = (done: TransactionResult): boolean =>
   !done.reusable &&

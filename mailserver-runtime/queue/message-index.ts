@@ -130,7 +130,7 @@ export class MessageIndex {
   }
 
   schedule(entry: Entry, at: number): void {
-    entry.dueAt = at;
+    entry.dueAt = Math.round(at);
     this.#agenda.add(at, entry);
   }
 

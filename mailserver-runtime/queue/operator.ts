@@ -82,6 +82,7 @@ export class QueueOperator {
       if (entry.held || entry.open > 0) return false;
       if (!named.has(entry.id) && entry.heldBecause !== undefined && entry.holdUntil > now) return false;
       index.schedule(entry, now);
+      this.#log("queue-retry", entry);
       return true;
     });
   }
@@ -91,6 +92,7 @@ export class QueueOperator {
     return this.#act(selection, async (entry) => {
       if (entry.held) return false;
       await this.#setHeld(entry, true);
+      this.#log("queue-hold", entry);
       return true;
     });
   }
@@ -103,6 +105,7 @@ export class QueueOperator {
       if (!entry.held && !imposed) return false;
       await this.#setHeld(entry, false);
       index.schedule(entry, clock());
+      this.#log("queue-release", entry);
       return true;
     });
   }
@@ -130,6 +133,11 @@ export class QueueOperator {
     });
     await Promise.all(removals);
     return count;
+  }
+
+  /** What an operator did stands among what happened to the message (`mailkeep trace`). */
+  #log(event: "queue-retry" | "queue-hold" | "queue-release", { id }: Entry): void {
+    this.#options.log.info({ event, id }, "by an operator");
   }
 
   async #setHeld(entry: Entry, held: boolean): Promise<void> {

@@ -289,14 +289,17 @@ test("EHLO keywords are read in any case, with parameters, and strange ones pass
     "size-odd",
     "AUTH=LOGIN",
     "AUTH PLAIN",
-    "LIMITS RCPTMAX=7 MAILMAX=3",
+    "LIMITS RCPTMAX=7 MAILMAX=3 RCPTDOMAINMAX=2",
     "%%",
   ];
   const offered = extensionsOf({ code: 250, enhanced: undefined, lines });
   assert.equal(offered.pipelining, true);
   assert.equal(offered.size, 1000);
   assert.deepEqual([...offered.auth].sort(), ["LOGIN", "PLAIN"]);
-  assert.deepEqual([offered.recipientLimit, offered.transactionLimit], [7, 3]);
+  assert.deepEqual(
+    [offered.recipientLimit, offered.transactionLimit, offered.recipientDomainLimit],
+    [7, 3, 2],
+  );
   assert.equal(offered.startTls, false);
 });
 

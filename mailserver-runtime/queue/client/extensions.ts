@@ -20,6 +20,8 @@ export interface Extensions {
   readonly auth: ReadonlySet<string>;
   /** RFC 9422 RCPTMAX, else the 100 that every server takes (RFC 5321 §4.5.3.1.8). */
   readonly recipientLimit: number;
+  /** RFC 9422 RCPTDOMAINMAX: different domains among the recipients of one transaction. */
+  readonly recipientDomainLimit: number;
   /** RFC 9422 MAILMAX: transactions of one session. */
   readonly transactionLimit: number;
 }
@@ -37,6 +39,7 @@ export const noExtensions: Extensions = {
   size: undefined,
   auth: new Set(),
   recipientLimit: STANDARD_RECIPIENTS,
+  recipientDomainLimit: Number.POSITIVE_INFINITY,
   transactionLimit: Number.POSITIVE_INFINITY,
 };
 
@@ -61,6 +64,7 @@ export function extensionsOf(reply: Reply): Extensions {
     size: size === undefined ? undefined : /^\d{1,15}$/.test(size) ? Number(size) : 0,
     auth: new Set((offered.get("AUTH") ?? "").toUpperCase().split(/\s+/).filter(Boolean)),
     recipientLimit: limitOf(limits, "RCPTMAX") ?? STANDARD_RECIPIENTS,
+    recipientDomainLimit: limitOf(limits, "RCPTDOMAINMAX") ?? Number.POSITIVE_INFINITY,
     transactionLimit: limitOf(limits, "MAILMAX") ?? Number.POSITIVE_INFINITY,
   };
 }

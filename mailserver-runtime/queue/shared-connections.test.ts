@@ -1,4 +1,4 @@
-/** One session with a mail host for several domains. */
+/** What goes over one connection: mail of several domains with one host, and as many domains as a host takes at once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { opportunisticDemand } from "./client/tls-policy.ts";
@@ -53,4 +53,19 @@ test("a domain that asks something of TLS has a session of its own, and so has a
   await queue.enqueue({ ...message, envelope: { ...message.envelope, tlsOptional: true } });
   await until(() => queue.counts().delivered === 3, "all three");
   assert.equal(server.connections(), 3);
+});
+
+test("a relay that takes few domains in one transaction gets them one after the other (RFC 9422 RCPTDOMAINMAX)", async (t) => {
+  const server = await scriptedServer({ extensions: ["LIMITS RCPTMAX=3 RCPTDOMAINMAX=1"] });
+  t.after(() => server.close());
+  const relay = { host: "mx.test", port: server.port, tls: "opportunistic" } as const;
+  const { queue } = await testQueue(t, 9, { relayFor: () => relay });
+  const to = ["a@one.test", "b@two.test", "c@one.test", "d@one.test", "e@one.test"];
+  await queue.enqueue(submission(to));
+  await until(() => queue.counts().delivered === 5, "all five");
+  assert.deepEqual(
+    server.messages.map(({ recipients }) => recipients.map((line) => line.slice("RCPT TO:".length))),
+    [["<a@one.test>", "<c@one.test>", "<d@one.test>"], ["<b@two.test>"], ["<e@one.test>"]],
+  );
+  assert.equal(server.connections(), 1);
 });
