@@ -130,10 +130,12 @@ export class ImapClient {
   private constructor(wire: Wire) {
     this.wire = wire;
   }
+  /** Rejects with ConnectionLost where the account is not served at this moment: whoever had it may just have died. */
   static async open(port: number, user: string, password: string): Promise<ImapClient> {
     const client = new ImapClient(await Wire.connect(port, "tls"));
     await client.wire.line();
     const answer = await client.ask(`LOGIN ${user} ${password}`);
+    if (answer.tagged.startsWith("NO [UNAVAILABLE]")) throw new ConnectionLost(answer.tagged);
     if (!answer.tagged.startsWith("OK")) throw new Error(`no login for ${user}: ${answer.tagged}`);
     await client.ask("ENABLE CONDSTORE");
     return client;
