@@ -8,6 +8,7 @@
  *      moment could leave them are laid out, the server is started on each, and has to stand by what was told.
  *
  *     MAILKEEP_POWER_LOSSES=30 npm test -- durability/power-loss    moments of the second kind; 1 by default
+ *     MAILKEEP_PROCESSES=3                                          of the server; 1 or 3 by default, as the seed wants it
  *     MAILKEEP_SEED=<n>
  */
 import assert from "node:assert/strict";
@@ -26,6 +27,7 @@ import { openSite, type Site } from "./site.ts";
 import { type Moment, peerPort, readMoments, strace } from "./system-calls.ts";
 
 const LOSSES = Number(process.env.MAILKEEP_POWER_LOSSES ?? 1);
+const PROCESSES = [1, 3] as const;
 const PARTS = ["config", "mail", "state"];
 /** Acknowledgements between two moments of the second kind. */
 const BETWEEN = 60;
@@ -41,8 +43,9 @@ test(`every acknowledgement waits for its fsyncs, and ${LOSSES} power losses los
 }, async (t) => {
   if (!needs(t, "strace")) return;
   const seed = seedOf(process.env);
-  t.diagnostic(`MAILKEEP_SEED=${seed}`);
   const random = new Random(seed);
+  const processes = Number(process.env.MAILKEEP_PROCESSES ?? random.of(PROCESSES));
+  t.diagnostic(`MAILKEEP_SEED=${seed}, ${processes} processes`);
   const place = await fs.mkdtemp(`${os.tmpdir()}/mailkeep-power-`);
   const root = `${place}/traced`;
   const load = new MixedLoad(random.fork());
@@ -58,6 +61,7 @@ test(`every acknowledgement waits for its fsyncs, and ${LOSSES} power losses los
     assert.fail(`${when} (${place}, MAILKEEP_SEED=${seed}):\n${problems.slice(0, 40).join("\n")}`);
   };
 
+  await site.setProcesses(processes);
   const model = new DiskModel(root, PARTS);
   const losses = await record(site, load, `${place}/trace`);
   const moments = await readMoments(`${place}/trace`);

