@@ -5,6 +5,7 @@
  * texts, so much of an attachment's beginning. What lies behind a limit is not looked at, and `cut` says so.
  * The loop gets its turn every few milliseconds (`breather.ts`). Nothing here throws for what a message is.
  */
+import { isAscii } from "node:buffer";
 import type { MessageContent } from "../../message/content.ts";
 import { type Headers, readHeaders } from "../../message/headers.ts";
 import { charsetDecoder, decodeHeaderValue } from "../../message/mime/encoded-words.ts";
@@ -110,6 +111,10 @@ export function readableValue(headers: Headers, name: string): string {
 
 async function structureOf(content: MessageContent, breather: Breather): Promise<MimePart> {
   const parser = new StructureParser();
+  if (content.buffer !== undefined && content.size <= PIECE) {
+    parser.push(content.buffer);
+    return parser.end();
+  }
   for await (const chunk of content.chunks()) {
     parser.push(chunk);
     await breather.breathe();
@@ -157,7 +162,8 @@ async function decodedBody(
   // An encoding that decodes to nothing (a body of blanks) is not read for ever: four times the room is enough.
   const last = Math.min(part.end, part.bodyStart + room * 4);
   while (at < last && length < room) {
-    const encoded = await content.read(at, Math.min(PIECE, last - at));
+    const wanted = Math.min(PIECE, last - at);
+    const encoded = content.buffer?.subarray(at, at + wanted) ?? (await content.read(at, wanted));
     if (encoded.length === 0) break;
     const bytes = decoder.push(encoded);
     pieces.push(bytes);
@@ -165,8 +171,10 @@ async function decodedBody(
     at += encoded.length;
     await breather.breathe();
   }
-  if (at >= part.end) pieces.push(decoder.end());
-  const bytes = Buffer.concat(pieces);
+  const rest = at >= part.end ? decoder.end() : undefined;
+  if (rest !== undefined && rest.length > 0) pieces.push(rest);
+  const [only] = pieces;
+  const bytes = only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
   return {
     bytes: bytes.length > room ? bytes.subarray(0, room) : bytes,
     cut: at < part.end || bytes.length > room,
@@ -183,10 +191,14 @@ function textPart(part: MimePart, bytes: Buffer): TextPart {
 
 /** RFC 2045 says us-ascii where nothing is said; what people send is UTF-8, or else what their desk had. */
 function decoded(bytes: Buffer, charset: string): string {
+  const isAsciiOrUtf8 = charset === "" || charset === "us-ascii" || charset === "utf-8";
+  if (isAsciiOrUtf8 && isAscii(bytes)) return bytes.toString("latin1");
   if (charset !== "" && charset !== "us-ascii") return charsetDecoder(charset).decode(bytes);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
+    return windows1252.decode(bytes);
   }
 }
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const windows1252 = new TextDecoder("windows-1252");
