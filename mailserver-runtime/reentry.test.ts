@@ -2,74 +2,49 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryContent } from "./message/content.ts";
 import { silentLog } from "./net/log.ts";
-import type { QueueSubmission } from "./queue/queue.ts";
 import { createReentry } from "./reentry.ts";
-import { routeRecipient } from "./routing/routing.ts";
 import { snapshotOf } from "./routing/snapshot-for-tests.ts";
-import { type Delivery, StoreError } from "./store/mail-store.ts";
+import { type DeliveryRecipient, StoreError } from "./store/mail-store.ts";
 
-const snapshot = snapshotOf({
-  domains: ["green.test"],
-  accounts: ["ann@green.test"],
-  aliases: { "team@green.test": ["ann@green.test", "far@away.test"] },
-});
-function parts(outcome: "stored" | "failed" = "stored") {
-  const delivered: Delivery[] = [];
-  const queued: QueueSubmission[] = [];
+const message = {
+  envelope: { from: "ann@here.test", recipients: [{ address: "bob@example.org" }] },
+  prefix: Buffer.alloc(0),
+  content: memoryContent(Buffer.from("Subject: x\r\n\r\ny\r\n")),
+};
+
+/** What enters again, and what the store was asked; every mailbox with a quota is full. */
+function entering(whenFull: "refuse" | "defer", limits?: { quotaBytes: number; graceBytes: number }) {
+  const asked: DeliveryRecipient[] = [];
+  const snapshot = snapshotOf({ domains: ["example.org"] });
+  const settings = { ...snapshot.settings, mailbox: { ...snapshot.settings.mailbox, whenFull } };
   const enter = createReentry({
-    snapshot: () => snapshot,
-    routeRecipient,
+    snapshot: () => ({ ...snapshot, settings }),
+    routeRecipient: () => [{ kind: "local", account: "bob@example.org", via: [] }],
     store: {
-      async deliver(delivery) {
-        delivered.push(delivery);
-        return delivery.recipients.map(({ account }) =>
-          outcome === "stored"
-            ? { account, stored: true as const, uid: 1, uidValidity: 1 }
-            : { account, stored: false as const, error: new StoreError("no-space", "full") },
+      async deliver({ recipients }) {
+        asked.push(...recipients);
+        return recipients.map(({ account, quotaBytes = 0 }) =>
+          quotaBytes === 0
+            ? { account, stored: true }
+            : { account, stored: false, error: new StoreError("over-quota", "full") },
         );
       },
     },
-    queue: () => ({
-      async enqueue(submission) {
-        queued.push(submission);
-        return { id: "q1" };
-      },
-    }),
+    queue: () => assert.fail("nothing leaves"),
     log: silentLog,
+    ...(limits !== undefined && { limits: () => limits }),
   });
-  return { enter, delivered, queued };
+  return { enter, asked };
 }
-const report = (to: string): QueueSubmission => ({
-  envelope: { from: "", recipients: [{ address: to }] },
-  prefix: Buffer.alloc(0),
-  content: memoryContent(Buffer.from("Subject: failure\r\n\r\nIt failed.\r\n")),
+
+test("mail that waited finds the quota as mail from outside does, and its sender is told of a full mailbox", async () => {
+  const limits = { quotaBytes: 1000, graceBytes: 100 };
+  const refusing = entering("refuse", limits);
+  assert.deepEqual(await refusing.enter(message), { code: 552, status: "5.2.2", text: "Mailbox is full" });
+  assert.partialDeepStrictEqual(refusing.asked, [limits]);
+  await assert.rejects(entering("defer", limits).enter(message), StoreError);
 });
 
-test("a report for a local account goes into its INBOX with a null Return-Path", async () => {
-  const { enter, delivered, queued } = parts();
-  await enter(report("ann+list@green.test"));
-  assert.deepEqual(
-    delivered[0]?.recipients.map(({ account, mailbox }) => [account, mailbox]),
-    [["ann@green.test", "INBOX"]],
-  );
-  assert.equal(delivered[0]?.recipients[0]?.prefix.toString(), "Return-Path: <>\r\n");
-  assert.equal(queued.length, 0);
-});
-
-test("a report for an alias goes every way of it", async () => {
-  const { enter, delivered, queued } = parts();
-  await enter(report("team@green.test"));
-  assert.equal(delivered.length, 1);
-  assert.deepEqual(queued[0]?.envelope.recipients, [{ address: "far@away.test" }]);
-});
-
-test("a message that nobody may get is answered with the refusal", async () => {
-  const { enter, delivered, queued } = parts();
-  assert.equal((await enter(report("nobody@green.test")))?.status, "5.1.1");
-  assert.equal(delivered.length + queued.length, 0);
-});
-
-test("a store that fails rejects, so that whoever made the report keeps it", async () => {
-  const { enter } = parts("failed");
-  await assert.rejects(enter(report("ann@green.test")), /full/);
+test("this server's own reports and warnings are stored in full mailboxes, too", async () => {
+  assert.equal(await entering("refuse").enter(message), undefined);
 });
