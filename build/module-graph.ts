@@ -20,15 +20,19 @@ const relativeSpecifier = /(["'])(\.{1,2}\/[^"'\n]+\.(?:[cm]?[jt]s))\1/g;
 const packageSpecifier =
   /(?:^(?:import|export)\b(?:[^"';]*?\bfrom)?\s*|\bimport\(\s*|\brequire\(\s*|\bcreateRequire\([^)]*\)\(\s*)(["'])((?:@[a-z0-9-]+\/)?[a-z0-9][a-z0-9._-]*)(?:\/[^"'\n]*)?\1/gm;
 
-/** Follows the imports from `entries`, paths from `root`. */
-export function moduleGraph(root: string, entries: readonly string[]): ModuleGraph {
+/** Follows the imports from `entries`, paths from `root`. `untyped` takes the types out of a TypeScript file. */
+export function moduleGraph(
+  root: string,
+  entries: readonly string[],
+  untyped: (source: string) => string = stripTypeScriptTypes,
+): ModuleGraph {
   const modules = new Map<string, string>();
   const packages = new Set<string>();
   const waiting = [...entries];
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (modules.has(file)) continue;
     const source = readFileSync(resolve(root, file), "utf8");
-    const text = file.endsWith(".ts") ? stripTypeScriptTypes(source) : source;
+    const text = file.endsWith(".ts") ? untyped(source) : source;
     modules.set(file, text);
     for (const [, , specifier] of text.matchAll(relativeSpecifier)) {
       const path = resolve(root, dirname(file), specifier!);

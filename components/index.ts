@@ -20,6 +20,17 @@ export { AdoptedRecord, type AdoptedRecordArgs } from "./dns/adopted-record.ts";
 export { DnsCheck, type DnsCheckArgs } from "./dns/dns-check.ts";
 export { DynamicZone, type DynamicZoneArgs } from "./dns/dynamic-zone.ts";
 export { ZoneFile, type ZoneFileArgs } from "./dns/zone-file.ts";
+export {
+  HostFirewall,
+  type HostFirewallArgs,
+  HostKey,
+  HostPackages,
+  type HostPackagesArgs,
+  HostRuntime,
+  type HostRuntimeArgs,
+  HostUnit,
+  type HostUnitArgs,
+} from "./host/machine-resources.ts";
 export { Provider, type ProviderArgs } from "./host/provider.ts";
 export { readMailConfig } from "./mail-config.ts";
 export { MailDirectories } from "./mail-server/mail-directories.ts";

@@ -9,8 +9,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { engineSchema } from "../mailserver-runtime/settings/groups/engines.ts";
 import { dnsConfig } from "./dns/dns-config.ts";
+import type { DockerHostArgs } from "./host/docker/docker-args.ts";
 import { dockerHostConfig } from "./host/docker/docker-config.ts";
-import type { MailStackArgs } from "./mail-stack-args.ts";
+import { type SshHostConfig, sshHostArgs, sshHostConfig, sshSecrets } from "./host/ssh/ssh-config.ts";
+import type { LocalHostArgs, MailStackArgs } from "./mail-stack-args.ts";
 import { misfits } from "./provider/validation.ts";
 
 const size = z.union([z.number(), z.string()]);
@@ -151,6 +153,7 @@ const mail = z.strictObject({
     .discriminatedUnion("type", [
       z.strictObject({ type: z.literal("local"), directory: z.string().optional() }),
       dockerHostConfig,
+      sshHostConfig,
     ])
     .default({ type: "local" }),
   addresses: z
@@ -254,7 +257,14 @@ const mail = z.strictObject({
       queueLifetimeSeconds: z.int().min(60).optional(),
     })
     .optional(),
-}) satisfies z.ZodType<Omit<MailStackArgs, "passwords" | "passwordHashes" | "relayPasswords" | "tokens">>;
+}) satisfies z.ZodType<
+  Omit<MailStackArgs, "passwords" | "passwordHashes" | "relayPasswords" | "tokens" | "host"> & {
+    host: DeclaredHost;
+  }
+>;
+
+/** A host as `mailkeep:mail` has it: what logs in there is in `mailkeep:ssh`. */
+type DeclaredHost = LocalHostArgs | DockerHostArgs | SshHostConfig;
 
 const secretMap = z.record(z.string(), z.string());
 
@@ -269,6 +279,9 @@ const secretNames: Readonly<Record<string, string>> = {
   apiToken: "tokens",
   tokens: "tokens",
   secret: "tokens",
+  privateKey: "ssh",
+  passphrase: "ssh",
+  sudoPassword: "ssh",
 };
 
 /**
@@ -284,14 +297,19 @@ export function readMailConfig(): MailStackArgs {
       "mailkeep:mail is missing: it declares the domains and mailboxes of the stack. The guide shows one of ten lines.",
     );
   refuseSecrets(given, "mailkeep:mail");
+  const { host, ...structure } = parsed(mail, given, "mailkeep:mail");
   return {
-    ...parsed(mail, given, "mailkeep:mail"),
+    ...structure,
+    host: host.type === "ssh" ? sshHostArgs(host, sshSecretsOf(config)) : host,
     ...secretsOf(config, "passwords"),
     ...secretsOf(config, "passwordHashes"),
     ...secretsOf(config, "relayPasswords"),
     ...secretsOf(config, "tokens"),
   };
 }
+
+const sshSecretsOf = (config: pulumi.Config) =>
+  parsed(sshSecrets, readObject(config, "ssh") ?? {}, "mailkeep:ssh");
 
 type SecretKey = "passwords" | "passwordHashes" | "relayPasswords" | "tokens";
 
@@ -346,13 +364,16 @@ function refuseSecrets(value: unknown, where: string): void {
   if (typeof value !== "object" || value === null) return;
   for (const [name, child] of Object.entries(value)) {
     const ofRelay = name === "password" && where.startsWith("mailkeep:mail.relays");
-    const key = ofRelay ? "relayPasswords" : secretNames[name];
+    const ofHost = name === "password" && where.startsWith("mailkeep:mail.host");
+    const key = ofRelay ? "relayPasswords" : ofHost ? "ssh" : secretNames[name];
     if (key !== undefined) {
       const { address, name: called } = value as { address?: unknown; name?: unknown };
       const example = examples[key]?.(called) ?? address ?? "anna@example.org";
       throw new pulumi.RunError(
         `${where}.${name} is a secret, and mailkeep:mail is plain text. Take it out there and set it in its own key: ` +
-          setCommand(key, typeof example === "string" ? example : "anna@example.org"),
+          (key === "ssh"
+            ? `pulumi config set --secret --path 'mailkeep:ssh.${name}'`
+            : setCommand(key, typeof example === "string" ? example : "anna@example.org")),
       );
     }
     refuseSecrets(child, `${where}.${name}`);

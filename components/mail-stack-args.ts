@@ -8,6 +8,7 @@ import type { CertificateArgs } from "./certificate/certificate-args.ts";
 import type { DnsArgs } from "./dns/dns-args.ts";
 import type { DmarcPolicy, MtaStsPolicy, SpfInclude, SpfPolicy } from "./dns/plan-types.ts";
 import type { DockerHostArgs } from "./host/docker/docker-args.ts";
+import type { SshConnectionArgs } from "./host/ssh/ssh-args.ts";
 
 export type * from "./dns/dns-args.ts";
 
@@ -167,7 +168,7 @@ export interface ForwardingSettings {
 }
 
 /** Where the server runs, by `type`. */
-export type HostArgs = LocalHostArgs | DockerHostArgs;
+export type HostArgs = LocalHostArgs | DockerHostArgs | SshHostArgs;
 
 /** This machine, without root: the server listens on loopback only, on high ports. */
 export interface LocalHostArgs {
@@ -175,6 +176,43 @@ export interface LocalHostArgs {
   /** Where the data lies; `.mailkeep/<stack>` in the project when absent. */
   readonly directory?: string;
 }
+
+/** A machine with Debian 11 or Ubuntu 20.10 or newer, by ssh: nothing has to be on it but sshd, and sudo for a user who is not root. */
+export interface SshHostArgs extends SshConnectionArgs {
+  readonly type: "ssh";
+  /**
+   * The key its sshd must show: `SHA256:...` as `ssh-keygen -l` prints it, or `ssh-ed25519 AAAA...`. With `accept-first-use`
+   * the first answer is trusted, kept in the state and required from then on.
+   */
+  readonly hostKey: pulumi.Input<string>;
+  readonly directory?: string;
+  /** What runs the server there; systemd when absent. */
+  readonly runtime?: SystemdRuntimeArgs;
+  /** Who may connect from outside; nftables with the declared listeners when absent. */
+  readonly firewall?: FirewallArgs;
+}
+
+/** The server as a systemd unit, with a user of its own and no right but to bind low ports. */
+export interface SystemdRuntimeArgs {
+  readonly type: "systemd";
+  /** Ceiling of the server's memory, in bytes or with a unit (`2G`); none when absent. */
+  readonly memoryLimit?: number | string;
+  /** How many older versions of the server's code stay there; 2 when absent. */
+  readonly keepVersions?: number;
+}
+
+/** What the firewall of a machine does, by `type`. */
+export type FirewallArgs =
+  | {
+      /** A table of its own, `inet mailkeep`: open are the listeners and sshd, and what is named here. */
+      readonly type: "nftables";
+      /** Further TCP ports of the machine that stay open: `[80, 443]`. */
+      readonly alsoOpen?: readonly number[];
+    }
+  | {
+      /** The machine's firewall is somebody else's. */
+      readonly type: "none";
+    };
 
 /** The addresses of records; each may be an output of the resource that makes the host. */
 export interface HostAddresses {

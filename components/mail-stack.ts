@@ -5,6 +5,7 @@
  * The order is that of the things themselves: directories; keys, certificate, settings; zones, which publish the keys; the
  * server; then its domains, mailboxes and aliases. The server is healthy without any account.
  */
+import { isIP } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredIssuer } from "../mailserver-runtime/settings/certificate-issuer.ts";
 import type { SettingsInput } from "../mailserver-runtime/settings/schema.ts";
@@ -22,7 +23,7 @@ import { keysToCome, type PublishedStack, publish, recordsOf } from "./dns/publi
 import { declareHost } from "./host/declared-host.ts";
 import { Server } from "./mail-server/server.ts";
 import { Settings } from "./mail-server/settings.ts";
-import type { MailStackArgs } from "./mail-stack-args.ts";
+import type { HostAddresses, HostArgs, MailStackArgs } from "./mail-stack-args.ts";
 import { StackMistakes } from "./mistakes.ts";
 import { type Endpoint, isHost, planStack, type StackPlan } from "./stack-plan.ts";
 import {
@@ -151,9 +152,13 @@ export class MailStack extends pulumi.ComponentResource {
     }
 
     this.hostname = pulumi.output(plan.hostname);
-    this.endpoints = server.id.apply(() => plan.endpoints);
+    this.endpoints = pulumi
+      .all([host.address, server.id])
+      .apply(([address]) =>
+        plan.endpoints.map((endpoint) => ({ ...endpoint, address: address ?? endpoint.address })),
+      );
     this.logins = pulumi.output(plan.mailboxes.map(({ address }) => address));
-    this.secretsFile = pulumi.output(passwords.madeUp ? secretsFile(host.secretsDirectory) : undefined);
+    this.secretsFile = pulumi.output(passwords.madeUpIn && secretsFile(passwords.madeUpIn));
     this.caCertificatePem = certificate.caCertificatePem;
     this.caCertificateFile = directories.config.apply((config) => `${config}/ca.pem`);
     this.dataDirectory = host.dataDirectory;
@@ -225,7 +230,7 @@ function publishedStack(
         .all([domain, selector, publicKey])
         .apply(([ofDomain, named, text]) => ({ domain: ofDomain, selector: named, publicKey: text })),
   );
-  const { ipv4 = [], ipv6 = [] } = args.addresses ?? { ipv4: LOOPBACK.ipv4 };
+  const { ipv4 = [], ipv6 = [] } = args.addresses ?? addressesOf(args.host);
   const known = (address: pulumi.Input<string>) => (typeof address === "string" ? address : undefined);
   return {
     name,
@@ -256,10 +261,17 @@ function publishedStack(
   };
 }
 
+/** The address by which a machine is reached, where it is one and nothing else is declared. */
+function addressesOf(host: HostArgs): HostAddresses {
+  if (host.type !== "ssh") return { ipv4: LOOPBACK.ipv4 };
+  const { address } = host;
+  return typeof address === "string" && isIP(address) === 6 ? { ipv6: [address] } : { ipv4: [address] };
+}
+
 type Login = { readonly password: pulumi.Input<string> } | { readonly passwordHash: pulumi.Input<string> };
 
-/** What is declared, and made-up passwords for the rest. */
-function passwordsOf(args: MailStackArgs, plan: StackPlan, directory: string) {
+/** What is declared, and made-up passwords for the rest where the host has a place for them. */
+function passwordsOf(args: MailStackArgs, plan: StackPlan, directory: string | undefined) {
   const declared: Record<string, Login> = {};
   for (const { address, spelling } of plan.mailboxes) {
     const password = args.passwords?.[address] ?? args.passwords?.[spelling];
@@ -268,9 +280,10 @@ function passwordsOf(args: MailStackArgs, plan: StackPlan, directory: string) {
     else if (passwordHash !== undefined) declared[address] = { passwordHash };
   }
   const missing = plan.mailboxes.map(({ address }) => address).filter((address) => !declared[address]);
+  if (directory === undefined) return { declared, madeUpIn: undefined };
   const made = localPasswords(directory, missing, pulumi.runtime.isDryRun() ? "preview" : "keep");
   for (const [address, password] of Object.entries(made)) declared[address] = { password };
-  return { declared, madeUp: missing.length > 0 };
+  return { declared, madeUpIn: missing.length > 0 ? directory : undefined };
 }
 
 /** The lists of a rule as resources take them. */

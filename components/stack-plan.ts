@@ -2,7 +2,7 @@
  * The stack as plain values, before any resource is declared: names made canonical, defaults filled in, and every mistake
  * found that can be found without a host. A function of its arguments.
  */
-
+import { isIP } from "node:net";
 import { hostName } from "../mailserver-runtime/dns/records.ts";
 import { type Listener, networkSchema, type SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { parseAddress, parseDomain } from "./accounts/address.ts";
@@ -102,12 +102,14 @@ export function planStack(args: MailStackArgs): StackPlan {
   const placement = placementOf(args.host);
   const ports = planPorts(args.server ?? {}, placement, mistakes);
   const listeners = listenersOn(placement.listenAddress, ports);
+  // A machine whose own name server is all that is declared knows no other: a world of its own, for trying things out.
+  const closedNet = placement.closedNet || (args.dns !== undefined && isHost(args.dns));
   const relays = planRelays(args, mistakes);
   const publications = planPublications(
     {
       hostname,
       domains: domains.map(publishedDomain),
-      dns: args.dns,
+      dns: args.dns ?? (closedNet ? undefined : { type: "manual" }),
       tokens: Object.keys(args.tokens ?? {}),
     },
     mistakes,
@@ -116,8 +118,8 @@ export function planStack(args: MailStackArgs): StackPlan {
     hostname,
     ports,
     listeners,
-    closedNet: placement.closedNet,
-    ownDns: placement.closedNet && publications.every(({ dns }) => isHost(dns)),
+    closedNet,
+    ownDns: closedNet && publications.every(({ dns }) => isHost(dns)),
     sending: planSending(args, new Set(mailboxes.map(({ address }) => address)), mistakes),
     delivery: planDelivery(args, relays, mistakes),
   };
@@ -130,6 +132,7 @@ export function planStack(args: MailStackArgs): StackPlan {
     }),
   };
   checkPasswordNames(args, mailboxes, mistakes);
+  checkHost(args, mistakes);
   const certificates = planCertificates(
     {
       certificate: args.certificate,
@@ -462,6 +465,17 @@ function checkPasswordNames(
         what: "stands beside a password: give one of them",
       });
   }
+}
+
+/** The records want addresses, and a name is none. */
+function checkHost({ host, addresses }: MailStackArgs, mistakes: Mistake[]): void {
+  if (host.type !== "ssh") return;
+  if (typeof host.address === "string" && isIP(host.address) === 0 && addresses === undefined)
+    mistakes.push({
+      where: "addresses",
+      what: `is missing: host.address is the name ${quote(host.address)}, and the records need IP addresses`,
+    });
+  size(host.runtime?.memoryLimit, "host.runtime.memoryLimit", mistakes);
 }
 
 function endpointOf({ protocol, address, port }: Listener): Endpoint {

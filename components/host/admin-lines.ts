@@ -18,21 +18,23 @@ export interface AdminProcess {
   kill(): void;
 }
 
-/** How long an idle command is kept. */
+/** How long an idle command is kept where its start costs little. */
 const IDLE_MS = 500;
 const STDERR_LINES = 8;
 
 export class AdminLines {
   readonly #start: () => AdminProcess;
+  readonly #idleMs: number;
   #current: Conversation | undefined;
 
-  constructor(start: () => AdminProcess) {
+  constructor(start: () => AdminProcess, idleMs = IDLE_MS) {
     this.#start = start;
+    this.#idleMs = idleMs;
   }
 
   /** The answer line to a request line. */
   ask(line: string, limit: Limit): Promise<string> {
-    if (!this.#current?.open) this.#current = new Conversation(this.#start());
+    if (!this.#current?.open) this.#current = new Conversation(this.#start(), this.#idleMs);
     return this.#current.ask(line, limit);
   }
 
@@ -52,14 +54,16 @@ interface Waiting {
 /** With one process. Answers come in the order of the requests. */
 class Conversation {
   readonly #process: AdminProcess;
+  readonly #idleMs: number;
   readonly #closed: Promise<void>;
   readonly #waiting: Waiting[] = [];
   readonly #complaints: string[] = [];
   #idle: NodeJS.Timeout | undefined;
   open = true;
 
-  constructor(process: AdminProcess) {
+  constructor(process: AdminProcess, idleMs: number) {
     this.#process = process;
+    this.#idleMs = idleMs;
     createInterface({ input: process.stderr }).on("line", (line) => {
       this.#complaints.push(line);
       if (this.#complaints.length > STDERR_LINES) this.#complaints.shift();
@@ -97,7 +101,7 @@ class Conversation {
     const first = this.#waiting.shift();
     clearTimeout(first?.timer);
     first?.resolve(line);
-    if (this.#waiting.length === 0 && this.open) this.#idle = setTimeout(() => void this.end(), IDLE_MS);
+    if (this.#waiting.length === 0 && this.open) this.#idle = setTimeout(() => void this.end(), this.#idleMs);
   }
 
   #ended(reason: string, code: HostErrorCode): void {

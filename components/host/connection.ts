@@ -16,6 +16,9 @@ import type { Listener } from "../../mailserver-runtime/settings/schema.ts";
 import { dockerConnection } from "./docker/connection-schema.ts";
 import { connectDocker } from "./docker/docker-host.ts";
 import { connectLocal } from "./local/local-host.ts";
+import type { Machine } from "./machine.ts";
+import { sshConnection } from "./ssh/connection-schema.ts";
+import { connectSsh } from "./ssh/ssh-host.ts";
 
 const localConnection = z.strictObject({
   type: z.literal("local").meta({ description: "This machine, without root." }),
@@ -25,7 +28,11 @@ const localConnection = z.strictObject({
 });
 
 /** How a host is reached, by `type`. */
-export const hostConnectionSchema = z.discriminatedUnion("type", [localConnection, dockerConnection]);
+export const hostConnectionSchema = z.discriminatedUnion("type", [
+  localConnection,
+  dockerConnection,
+  sshConnection,
+]);
 export type HostConnection = z.infer<typeof hostConnectionSchema>;
 export type LocalConnection = z.infer<typeof localConnection>;
 
@@ -60,6 +67,8 @@ export interface Host {
   /** Names the host in messages. */
   readonly description: string;
   readonly directories: Directories;
+  /** How long, in milliseconds, a preview waits for it to say how things are. */
+  readonly patienceMs: number;
   /** Performs an operation of the admin contract: by the running server, or on the same files where none runs. */
   perform<N extends OperationName>(
     operation: N,
@@ -77,6 +86,10 @@ export interface Host {
   startServer(wanted: StartServer, limit: Limit): Promise<void>;
   /** Stops it: by request, by SIGTERM, by SIGKILL. A server that does not run is no error. */
   stopServer(graceMs: number, limit: Limit): Promise<void>;
+  /** The key the machine proved, for a connection by ssh: the fingerprint and the line of known_hosts. */
+  hostKey?(limit: Limit): Promise<{ readonly fingerprint: string; readonly publicKey: string }>;
+  /** The machine itself, where mailkeep looks after it: its packages, its units, its firewall. */
+  readonly machine?: Machine;
   close(): Promise<void>;
 }
 
@@ -87,5 +100,7 @@ export function connect(to: HostConnection): Host {
       return connectLocal(to);
     case "docker":
       return connectDocker(to);
+    case "ssh":
+      return connectSsh(to);
   }
 }

@@ -9,6 +9,7 @@ import type { HostArgs, LocalHostArgs } from "../mail-stack-args.ts";
 import type { StackPlan } from "../stack-plan.ts";
 import { declareDocker } from "./docker/declare-docker.ts";
 import { Provider } from "./provider.ts";
+import { declareSsh } from "./ssh/declare-ssh.ts";
 
 export interface DeclaredHost {
   readonly provider: Provider;
@@ -19,10 +20,12 @@ export interface DeclaredHost {
   readonly contain?: (after: readonly pulumi.Resource[]) => readonly pulumi.Resource[];
   /** What starts the server anew when it changes. */
   readonly restartOn: Readonly<Record<string, unknown>>;
+  /** Where clients reach it; where the listeners bind when absent. */
+  readonly address?: pulumi.Output<string>;
   /** Where mail, keys and configuration lie on the host. */
   readonly dataDirectory: pulumi.Output<string>;
-  /** The directory on this machine where passwords are made up for mailboxes without one. */
-  readonly secretsDirectory: string;
+  /** The directory on this machine where passwords are made up for mailboxes without one; undefined where none are. */
+  readonly secretsDirectory: string | undefined;
 }
 
 function declareLocal(
@@ -54,5 +57,7 @@ export function declareHost(
       return declareLocal(name, host, parent);
     case "docker":
       return declareDocker(name, host, plan, parent);
+    case "ssh":
+      return declareSsh(name, host, plan, parent);
   }
 }

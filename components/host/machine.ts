@@ -63,7 +63,7 @@ const causes: readonly (readonly [RegExp, HostErrorCode, string])[] = [
     "another program installs packages there at the moment; run again when it is done",
   ],
   [
-    /Temporary failure resolving|Could not resolve|Unable to connect to/i,
+    /Temporary failure resolving|Could not resolve host|Failed to fetch|Unable to connect to/i,
     "unreachable",
     "it does not reach its package mirror",
   ],

@@ -26,6 +26,9 @@ const local: Placement = {
 /** A container: every address inside, the standard ports published, the internet. */
 const docker: Placement = { listenAddress: "::", portBase: 0, lowestPort: 1, closedNet: false };
 
-const placements: Readonly<Record<HostArgs["type"], Placement>> = { local, docker };
+/** A machine of the server's own is as open. */
+const ssh = docker;
+
+const placements: Readonly<Record<HostArgs["type"], Placement>> = { local, docker, ssh };
 
 export const placementOf = (host: HostArgs): Placement => placements[host.type];

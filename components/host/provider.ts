@@ -1,5 +1,6 @@
 /** A mail host as a Pulumi provider: what is declared on the host names it as its provider. */
 import * as pulumi from "@pulumi/pulumi";
+import type { SshConnectionArgs } from "./ssh/ssh-args.ts";
 
 /** How a host is reached, by `type`. Every leaf may be an output of another resource. */
 export type ProviderArgs =
@@ -22,7 +23,14 @@ export type ProviderArgs =
       readonly directory: pulumi.Input<string>;
       /** Memory that the host must have; not looked at when absent. */
       readonly memoryBytes?: pulumi.Input<number>;
-    };
+    }
+  | ({
+      /** A Debian or Ubuntu machine. */
+      readonly type: "ssh";
+    } & SshConnectionArgs);
+
+/** Parts that may hold a secret: encrypted in the state as a whole. */
+const secret = ["auth", "jump", "sudoPassword"] as const;
 
 /**
  * The connection to one mail host.
@@ -34,6 +42,8 @@ export type ProviderArgs =
  */
 export class Provider extends pulumi.ProviderResource {
   constructor(name: string, args: ProviderArgs, options?: pulumi.ResourceOptions) {
-    super("mailkeep", name, { ...args }, options);
+    const inputs: Record<string, unknown> = { ...args };
+    for (const part of secret) if (inputs[part] !== undefined) inputs[part] = pulumi.secret(inputs[part]);
+    super("mailkeep", name, inputs, options);
   }
 }

@@ -31,7 +31,7 @@ test("a resource without an explicit provider is told what it needs", async () =
 
 test("a provider's configuration names an unknown way to a host, and the ways there are", async () => {
   const { failures } = await createProvider().checkConfig({ urn: "", olds: {}, news: { type: "telnet" } });
-  assert.deepEqual(failures, [{ property: "type", reason: 'must be one of "local"' }]);
+  assert.deepEqual(failures, [{ property: "type", reason: 'must be one of "local", "docker", "ssh"' }]);
 });
 
 test("another path to the host is an update of the provider and replaces nothing", async () => {

@@ -17,7 +17,7 @@ import {
   type ResourceProvider,
   UNKNOWN,
 } from "../engine/provider.ts";
-import { containsUnknown, plainMap } from "../engine/wire.ts";
+import { containsUnknown, isSecret, plain, plainMap, secret } from "../engine/wire.ts";
 import { connect, type Host, hostConnectionSchema, type Limit } from "../host/connection.ts";
 import { HostError } from "../host/host-error.ts";
 import { differences } from "./difference.ts";
@@ -28,8 +28,6 @@ import { misfits } from "./validation.ts";
 
 /** How long an operation may take where the program sets no customTimeout. */
 const DEFAULT_TIMEOUT_SECONDS = 60;
-/** How long a diff may ask the host about reality. */
-const DRIFT_LIMIT_MS = 1_000;
 const DIAL_PAUSE_MS = 250;
 
 /** What the provider may use besides the host it is configured with. */
@@ -98,7 +96,11 @@ class MailkeepProvider implements ResourceProvider {
     const type = resourceTypeOf(token);
     const { inputs, failures } = checkInputs(type, news);
     if (failures.length > 0 || !type.fill) return { inputs, failures };
-    return { inputs: { ...(await type.fill(this.#connected())), ...inputs }, failures };
+    const filled: PropertyMap = {};
+    // A host whose address is still to come decides later.
+    for (const [property, fill] of Object.entries(type.fill))
+      filled[property] = this.#host && fill ? await fill(this.#host) : UNKNOWN;
+    return { inputs: { ...filled, ...inputs }, failures };
   }
 
   async diff(request: {
@@ -122,7 +124,7 @@ class MailkeepProvider implements ResourceProvider {
     if (request.olds.owner !== undefined && request.olds.owner !== request.urn)
       reality.owner = { kind: "update", inputDiff: false };
     // The data directory is another one, or was deleted: everything has to be made again.
-    const empty = await this.#hostIsEmpty();
+    const empty = !type.outside && (await this.#hostIsEmpty());
     if (empty)
       this.#warn(request.urn, "nothing of it is on the host any more: is its data directory the right one?");
     if (empty) reality.owner = { kind: "add", inputDiff: false };
@@ -161,7 +163,7 @@ class MailkeepProvider implements ResourceProvider {
   }): Promise<{ outputs: PropertyMap }> {
     const type = resourceTypeOf(request.type);
     const facts = request.preview
-      ? factsOf(type, (await this.#hostIsEmpty()) ? {} : request.olds)
+      ? factsOf(type, !type.outside && (await this.#hostIsEmpty()) ? {} : request.olds)
       : await this.#act(request, (action) =>
           type.put(action, actionInputs(request.news), actionInputs(request.oldInputs)),
         );
@@ -178,8 +180,9 @@ class MailkeepProvider implements ResourceProvider {
     const type = resourceTypeOf(request.type);
     const known = Object.keys(request.inputs).length > 0 || Object.keys(request.state).length > 0;
     const found = await this.#act({ urn: request.urn, timeoutSeconds: 0 }, async (action) => {
-      if (!(await action.host.hasDirectories(action.limit))) return undefined;
-      return type.read(action, request.id, known ? actionInputs(request.inputs) : undefined);
+      if (!type.outside && !(await action.host.hasDirectories(action.limit))) return undefined;
+      const [inputs, facts] = known ? [actionInputs(request.inputs), plainMap(request.state)] : [];
+      return type.read(action, request.id, inputs, facts);
     });
     if (!found) return { id: "", inputs: {}, outputs: {} };
     const { inputs } = checkInputs(type, { ...found.inputs });
@@ -196,7 +199,7 @@ class MailkeepProvider implements ResourceProvider {
     const type = resourceTypeOf(request.type);
     const owner = typeof request.state.owner === "string" ? request.state.owner : request.urn;
     await this.#act({ ...request, urn: owner }, async (action) => {
-      if (!(await action.host.hasDirectories(action.limit))) return;
+      if (!type.outside && !(await action.host.hasDirectories(action.limit))) return;
       await type.remove(action, actionInputs(request.oldInputs));
     });
   }
@@ -208,14 +211,17 @@ class MailkeepProvider implements ResourceProvider {
 
   /** Whether nothing is there of what the state may say; asked once, before the first directory is made. */
   #hostIsEmpty(): Promise<boolean> {
-    const limit = { deadline: Date.now() + DRIFT_LIMIT_MS, signal: this.#cancelled.signal };
-    this.#empty ??= this.#connected()
-      .hasDirectories(limit)
-      .then(
-        (present) => !present,
+    if (!this.#host) return Promise.resolve(false);
+    const limit = { deadline: Date.now() + this.#host.patienceMs, signal: this.#cancelled.signal };
+    this.#empty ??= this.#host.hasDirectories(limit).then(
+      (present) => !present,
+      (error: unknown) => {
+        // A host that proves to be another one, or lets nobody in, ends it here.
+        if (error instanceof HostError && error.code !== "unreachable") throw error;
         // A host that cannot be asked is no empty one.
-        () => false,
-      );
+        return false;
+      },
+    );
     return this.#empty;
   }
 
@@ -228,9 +234,10 @@ class MailkeepProvider implements ResourceProvider {
     type: AnyResourceType,
     { urn, oldInputs }: { urn: string; oldInputs: PropertyMap },
   ): Promise<Record<string, PropertyDiff>> {
-    const limit = { deadline: Date.now() + DRIFT_LIMIT_MS, signal: this.#cancelled.signal };
+    if (!this.#host) return {};
+    const limit = { deadline: Date.now() + this.#host.patienceMs, signal: this.#cancelled.signal };
     const answer = await type.drift?.(
-      { host: this.#connected(), limit, owner: urn, tell: this.#teller(urn) },
+      { host: this.#host, limit, owner: urn, tell: this.#teller(urn) },
       actionInputs(oldInputs),
     );
     if (!answer) return {};
@@ -285,11 +292,22 @@ const noHost =
 const enginesOwn = new Set(["version", "pluginDownloadURL", "__internal", "__defaults"]);
 
 function splitConfiguration(inputs: PropertyMap): { connection: PropertyMap; engines: PropertyMap } {
-  const entries = Object.entries(inputs);
+  const entries = Object.entries(inputs).map(([key, value]) => [key, structured(key, value)] as const);
   return {
     connection: Object.fromEntries(entries.filter(([key]) => !enginesOwn.has(key))),
     engines: Object.fromEntries(entries.filter(([key]) => enginesOwn.has(key))),
   };
+}
+
+/** SDKs that were generated send a provider's maps and numbers as JSON texts, secret or not. */
+function structured(key: string, value: unknown): unknown {
+  if (isSecret(value)) return secret(structured(key, plain(value)));
+  if (typeof value !== "string" || !(key === "port" ? /^\d{1,5}$/ : /^\{.*\}$/s).test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }
 
 /** Undefined while a property that the id is made of is not known yet. */

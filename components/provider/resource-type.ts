@@ -48,13 +48,23 @@ export interface ResourceType<Inputs extends object, Facts extends object> {
   readonly written?: readonly (keyof Inputs & string)[];
   /** Inputs that depend on each other, checked when all of them are known and right in themselves. */
   check?(inputs: Inputs): { property: string; reason: string }[];
-  /** Fills in what the program left to the provider, from local knowledge alone. */
-  fill?(host: Host): Promise<Partial<Inputs>>;
+  /** What the program may leave to the provider, by property: filled in from local knowledge alone. */
+  readonly fill?: { readonly [K in keyof Inputs]?: (host: Host) => Promise<Inputs[K]> };
+  /** The object lies outside the data directories: it is there, or not, without them. */
+  readonly outside?: true;
   id(inputs: Inputs): string;
   /** Makes the object or changes it into what is declared; again and again with the same result. */
   put(action: Action, inputs: Inputs, before: Inputs | undefined): Promise<Facts>;
-  /** `inputs` are those of the state; undefined in an import, where only the id is known. Undefined when it is gone. */
-  read(action: Action, id: string, inputs: Inputs | undefined): Promise<Found<Inputs, Facts> | undefined>;
+  /**
+   * `inputs` and `facts` are those of the state; undefined in an import, where only the id is known. Undefined when it is
+   * gone.
+   */
+  read(
+    action: Action,
+    id: string,
+    inputs: Inputs | undefined,
+    facts: Facts | undefined,
+  ): Promise<Found<Inputs, Facts> | undefined>;
   /** Ends what was declared. Never deletes mail, and nothing at all where the owner written on the object is another. */
   remove(action: Action, inputs: Inputs): Promise<void>;
   /** What the host says about an object whose declaration did not change. For types where reality counts in each diff. */

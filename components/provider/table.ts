@@ -7,6 +7,11 @@ import { dkimKey } from "./resources/dkim-key.ts";
 import { dnsCheck } from "./resources/dns-check.ts";
 import { domain } from "./resources/domain.ts";
 import { dynamicZone } from "./resources/dynamic-zone.ts";
+import { hostFirewall } from "./resources/host-firewall.ts";
+import { hostKey } from "./resources/host-key.ts";
+import { hostPackages } from "./resources/host-packages.ts";
+import { hostRuntime } from "./resources/host-runtime.ts";
+import { hostUnit } from "./resources/host-unit.ts";
 import { issuedCertificate } from "./resources/issued-certificate.ts";
 import { mailDirectories } from "./resources/mail-directories.ts";
 import { mailbox } from "./resources/mailbox.ts";
@@ -17,6 +22,11 @@ import { zone } from "./resources/zone.ts";
 import { zoneFile } from "./resources/zone-file.ts";
 
 export const resourceTypes: readonly AnyResourceType[] = [
+  hostKey,
+  hostPackages,
+  hostRuntime,
+  hostUnit,
+  hostFirewall,
   mailDirectories,
   settings,
   dkimKey,

@@ -16,6 +16,7 @@ import {
   refresh,
   up,
 } from "../operations.ts";
+import type { ProviderFactory } from "../provider.ts";
 import { SecretsManager } from "../state/passphrase.ts";
 import { StackFiles } from "../state/stack-files.ts";
 import { type FileProviderOptions, fileProvider } from "./file-provider.ts";
@@ -67,8 +68,12 @@ export interface TestStack {
 export const PASSPHRASE = "correct horse battery staple";
 
 export function testStack(
-  test: TestContext,
-  options: Partial<FileProviderOptions> & { config?: Record<string, string> } = {},
+  test: Pick<TestContext, "after">,
+  options: Partial<FileProviderOptions> & {
+    config?: Record<string, string>;
+    /** Further providers, by package. */
+    providers?: Record<string, ProviderFactory>;
+  } = {},
 ): TestStack {
   const base = mkdtempSync(join(tmpdir(), "mailkeep-engine-"));
   test.after(() => rmSync(base, { recursive: true, force: true }));
@@ -82,7 +87,7 @@ export function testStack(
       salt === undefined
         ? SecretsManager.create(PASSPHRASE)
         : SecretsManager.open(PASSPHRASE, salt, "the test stack"),
-    providers: { files: () => fileProvider({ directory: root, calls, ...options }) },
+    providers: { files: () => fileProvider({ directory: root, calls, ...options }), ...options.providers },
     emit: (event) => void events.push(event),
   };
   const begin = async (run: () => Promise<OperationResult>) => {

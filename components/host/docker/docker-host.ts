@@ -39,6 +39,8 @@ export function connectDocker(connection: DockerConnection): Host {
 class DockerHost implements Host {
   readonly description: string;
   readonly directories: Directories;
+  /** A short-lived container answers what no running one does. */
+  readonly patienceMs = 4_000;
   readonly #connection: DockerConnection;
   readonly #engine: DockerEngine;
   /** In the server's container. */

@@ -16,14 +16,14 @@ import type {
 } from "../../../mailserver-runtime/admin/contract.ts";
 import { type Directories, directoriesBelow } from "../../../mailserver-runtime/settings/directories.ts";
 import { AdminLines } from "../admin-lines.ts";
+import { firstProblem } from "../banner.ts";
 import type { Host, Limit, LocalConnection, ServerState, StartServer } from "../connection.ts";
 import { HostError } from "../host-error.ts";
+import { describeHolders, portHolders } from "../ports.ts";
 import { readAnswer } from "../read-answer.ts";
 import { askServer } from "./admin-socket.ts";
-import { bannerProblem } from "./banner.ts";
 import { type Declaration, readDeclaration, writeDeclaration } from "./declaration.ts";
 import { startOfflineAdmin } from "./offline-admin.ts";
-import { describeHolders, portHolders } from "./ports.ts";
 import { ended, identify, isAlive, type ProcessIdentity, signal } from "./process.ts";
 import { runtimeEnvironment, runtimeVersion, serverMain } from "./runtime.ts";
 
@@ -47,6 +47,7 @@ export function connectLocal({ directory }: LocalConnection): Host {
 class LocalHost implements Host {
   readonly description: string;
   readonly directories: Directories;
+  readonly patienceMs = 1_000;
   readonly #root: string;
   readonly #offline: AdminLines;
   /** What the process prints, and what it logs. */
@@ -121,7 +122,7 @@ class LocalHost implements Host {
     if (state.kind === "unreachable" && !declaration) throw new HostError("unreachable", state.reason);
     if (state.kind !== "stopped") {
       const asWanted = state.kind === "running" && declaration?.version === wanted.version;
-      if (asWanted && (await firstProblem(wanted, limit)) === undefined) {
+      if (asWanted && (await firstProblem(wanted.listeners, patience(limit))) === undefined) {
         await writeDeclaration(this.directories.run, { ...declaration, owner: wanted.owner });
         return;
       }
@@ -218,7 +219,9 @@ class LocalHost implements Host {
     for (;;) {
       const state = await this.serverState(within(limit, ANSWER_PATIENCE_MS));
       const problem =
-        state.kind === "running" ? await firstProblem(wanted, limit) : "its admin socket does not answer yet";
+        state.kind === "running"
+          ? await firstProblem(wanted.listeners, patience(limit))
+          : "its admin socket does not answer yet";
       if (problem === undefined) return;
       if (!(await isAlive(process))) throw await this.#startFailure("ended while it started", said);
       if (Date.now() >= limit.deadline || limit.signal?.aborted) {
@@ -257,9 +260,4 @@ const sizeOf = (file: string) =>
     () => 0,
   );
 
-async function firstProblem({ listeners }: StartServer, limit: Limit): Promise<string | undefined> {
-  const patience = Math.max(1, Math.min(2_000, limit.deadline - Date.now()));
-  const fixed = listeners.filter(({ port }) => port !== 0);
-  const problems = await Promise.all(fixed.map((listener) => bannerProblem(listener, patience)));
-  return problems.find((problem) => problem !== undefined);
-}
+const patience = ({ deadline }: Limit) => Math.max(1, Math.min(ANSWER_PATIENCE_MS, deadline - Date.now()));

@@ -9,6 +9,7 @@ import type { Limit } from "../connection.ts";
 import { HostError } from "../host-error.ts";
 import type { SshConnection } from "./connection-schema.ts";
 import { type Dialled, dial, nameOf } from "./dial.ts";
+import { FIRST_USE } from "./host-key.ts";
 
 /** How long one attempt to connect may take, the jump host's included. */
 const DIAL_MS = 20_000;
@@ -41,12 +42,14 @@ export class Link {
 
   /** Runs a command for its channel; the channel's `close` gives its place to the next. */
   exec(command: string, limit: Limit): Promise<ClientChannel> {
-    return this.#open(limit, (client, opened) => client.exec(command, opened));
+    return this.#open(limit, "session", (client, opened) => client.exec(command, opened));
   }
 
   /** A connection from the machine to an address it sees (direct-tcpip, RFC 4254 §7.2). */
   connectFrom(address: string, port: number, limit: Limit): Promise<ClientChannel> {
-    return this.#open(limit, (client, opened) => client.forwardOut("127.0.0.1", 0, address, port, opened));
+    return this.#open(limit, "connection", (client, opened) =>
+      client.forwardOut("127.0.0.1", 0, address, port, opened),
+    );
   }
 
   async close(): Promise<void> {
@@ -58,8 +61,15 @@ export class Link {
 
   async #open(
     limit: Limit,
+    kind: "session" | "connection",
     open: (client: Client, opened: (error: Error | undefined, channel: ClientChannel) => void) => unknown,
   ): Promise<ClientChannel> {
+    if (this.#to.hostKey === FIRST_USE)
+      throw new HostError(
+        "host-key",
+        `The host key of ${this.name} is not pinned: with "${FIRST_USE}" a provider serves the HostKey resource alone, whose ` +
+          "fingerprint is the hostKey of the provider for everything else.",
+      );
     for (;;) {
       const { client } = await this.#ready(limit);
       await this.#place(limit);
@@ -82,8 +92,9 @@ export class Link {
         return outcome;
       }
       this.#release();
-      // A machine that allows fewer channels: another one ends first.
-      if (outcome.reason !== undefined && this.#used > 0 && Date.now() < limit.deadline) {
+      // A machine that allows fewer sessions: another one ends first.
+      const refused = outcome.reason !== undefined && kind === "session";
+      if (refused && this.#used > 0 && Date.now() < limit.deadline) {
         await this.#somethingEnds(limit);
         continue;
       }

@@ -34,7 +34,7 @@ export const server = resourceType({
   identity: [],
   secrets: [],
   id: () => "server",
-  fill: async (host) => ({ version: await host.runtimeVersion() }),
+  fill: { version: (host) => host.runtimeVersion() },
   async put({ host, owner, limit }, declared, before) {
     if (!declared.running) {
       await host.stopServer(GRACE_MS, limit);

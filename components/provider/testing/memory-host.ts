@@ -23,6 +23,7 @@ type Performers = {
 export class MemoryHost implements Host {
   readonly description = "a host in memory";
   readonly directories = directoriesBelow("/nowhere");
+  readonly patienceMs = 1_000;
   /** What was asked, in order. */
   readonly asked: { operation: OperationName; request: unknown }[] = [];
   readonly objects = new Map<string, Stored>();

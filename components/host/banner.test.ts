@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import type { Protocol } from "../../../mailserver-runtime/settings/schema.ts";
+import type { Protocol } from "../../mailserver-runtime/settings/schema.ts";
 import { bannerProblem } from "./banner.ts";
 
 async function problem(protocol: Protocol, greet: (socket: Socket) => void, patience = 1_000) {
