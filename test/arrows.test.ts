@@ -12,7 +12,7 @@ const root = path.resolve(import.meta.dirname, "..");
 /** What components may import of the runtime. */
 const shared = [
   /^mailserver-runtime\/settings\//,
-  /^mailserver-runtime\/admin\/(contract|mailbox-lines|quarantine-lines|queue-lines)\.ts$/,
+  /^mailserver-runtime\/admin\/(contract|[a-z]+-lines)\.ts$/,
   /^mailserver-runtime\/dns\/records\.ts$/,
 ];
 
