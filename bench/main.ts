@@ -7,6 +7,7 @@ import { mkdtempSync } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
+import { filter } from "./areas/filter.ts";
 import { imap } from "./areas/imap.ts";
 import { smtp } from "./areas/smtp.ts";
 import { smtpOutbound } from "./areas/smtp-outbound.ts";
@@ -24,7 +25,13 @@ export interface Area {
     options: AreaOptions,
   ): Promise<{ cells: readonly Cell[]; versions: Record<string, string>; close(): Promise<void> }>;
 }
-const areas: Readonly<Record<string, Area>> = { imap, smtp, "smtp-outbound": smtpOutbound, spam };
+const areas: Readonly<Record<string, Area>> = {
+  filter,
+  imap,
+  smtp,
+  "smtp-outbound": smtpOutbound,
+  spam,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

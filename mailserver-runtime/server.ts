@@ -227,6 +227,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         knows: async (question) => greylist.knows(question),
       },
       reenter: enter,
+      hasMet: async (account, address) => limiter.hasMet(account, address),
       engineAsked: (asked) => engineTally.note(asked),
       elsewhere: (...session) => member.elsewhere(...session),
     };

@@ -11,7 +11,9 @@ import { groupsOf } from "./config/groups.ts";
 import { openDmarcCounter } from "./dmarc-report/dmarc-report.ts";
 import { iprev, mxHosts } from "./dns/mail-lookups.ts";
 import { type Classifier, openClassifier } from "./filter/bayes/classifier.ts";
+import { correspondentsCheck } from "./filter/checks/correspondents.ts";
 import { dnsListsCheck } from "./filter/checks/dns-lists.ts";
+import { volumeCheck } from "./filter/checks/volume.ts";
 import { openDnsLists } from "./filter/dns-lists/dns-lists.ts";
 import { createEngineChecks } from "./filter/engines/engine-checks.ts";
 import type { Asked } from "./filter/engines/engine-tally.ts";
@@ -58,6 +60,8 @@ export interface SharedDuties {
   };
   /** Takes mail that this server makes itself (`reentry.ts`). */
   readonly reenter: (submission: QueueSubmission) => Promise<unknown>;
+  /** Whether an account has written to an address (filter/checks/correspondents.ts). */
+  readonly hasMet: (account: string, address: string) => Promise<boolean>;
   /** Hears how each question to an engine ended, for the metrics. */
   readonly engineAsked: (asked: Asked) => void;
   /** Where a session is served whose account another process has; undefined: here. See `workers/member.ts`. */
@@ -153,10 +157,19 @@ export async function openServing(
     spool,
     asked: shared.engineAsked,
   });
+  const accountsOf = (address: string): readonly string[] =>
+    foundation
+      .routeRecipient(snapshot(), address)
+      .flatMap((route) => (route.kind === "local" ? [route.account] : []));
   const judging = {
     hostname: () => settings().hostname,
     resolver: foundation.resolver,
-    checks: [...checks, dnsListsCheck(dnsLists)],
+    checks: [
+      ...checks,
+      volumeCheck(),
+      correspondentsCheck({ accountsOf, hasMet: shared.hasMet }),
+      dnsListsCheck(dnsLists),
+    ],
     policy: () => settings().filter,
     classifier,
     rules: () => rules,

@@ -39,6 +39,8 @@ export interface Calls {
   limit: { request: AdmissionRequest; answer: Admission };
   /** Takes that back where the message was not kept. */
   giveBack: { request: Counted; answer: null };
+  /** Whether an account has written to an address. */
+  hasMet: { request: { account: string; address: string }; answer: { met: boolean } };
   /** Whether a sender has to come again (greylist/). */
   greylist: { request: GreylistQuestion; answer: GreylistAnswer };
   greylistKnows: { request: GreylistQuestion; answer: { known: boolean } };

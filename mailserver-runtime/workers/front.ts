@@ -27,7 +27,7 @@ export interface FrontOptions {
   /** The store of the first process's own accounts. */
   readonly store: MaildirStore;
   readonly authenticator: Authenticator;
-  readonly limiter: Pick<SubmissionLimiter, "admit" | "giveBack">;
+  readonly limiter: Pick<SubmissionLimiter, "admit" | "giveBack" | "hasMet">;
   readonly greylist: Pick<Greylist, "ask" | "knows">;
   readonly bans: Pick<Bans, "offend">;
   readonly engineAsked: (asked: Asked) => void;
@@ -66,6 +66,7 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       }),
       verify: async (attempt) => wiredResult(await authenticator.verify(attemptOf(attempt))),
       limit: (request) => limiter.admit(request),
+      hasMet: ({ account, address }) => ({ met: limiter.hasMet(account, address) }),
       async giveBack(counted) {
         await limiter.giveBack(counted);
         return null;

@@ -5,6 +5,7 @@
 import { domainToUnicode } from "node:url";
 import { getDomain } from "tldts";
 import type { Check } from "../check.ts";
+import { looksLike, namesInFront } from "../reading/look-alike.ts";
 import { mixesScripts } from "../reading/scripts.ts";
 import { parseUrl, type Url } from "../reading/urls.ts";
 
@@ -14,6 +15,10 @@ interface Rule {
   readonly reason: string;
   holds(url: Url): boolean;
 }
+
+/** Services whose only use is that a link is short. */
+const SHORTENER =
+  /^(?:www\.)?(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|is\.gd|ow\.ly|buff\.ly|rebrand\.ly|cutt\.ly|shorturl\.at|rb\.gy|t\.ly|tiny\.cc|bl\.ink|s\.id|v\.gd|lnkd\.in|qrco\.de|urlz\.fr|soo\.gd)$/;
 
 const rules: readonly Rule[] = [
   {
@@ -44,6 +49,35 @@ const rules: readonly Rule[] = [
     score: 2,
     reason: "has a name before an @, which is not where it leads",
     holds: ({ userInfo }) => userInfo,
+  },
+  {
+    symbol: "LINK_LOOKS_LIKE",
+    score: 4,
+    reason: "looks like a well-known name and is another",
+    holds: ({ host }) => looksLike(host) !== undefined,
+  },
+  {
+    symbol: "LINK_NAMES_ANOTHER",
+    score: 3,
+    reason: "has a well-known name in front of where it leads",
+    holds: ({ host }) => namesInFront(host) !== undefined,
+  },
+  {
+    symbol: "LINK_SHORTENED",
+    score: 0.3,
+    reason: "hides where it leads behind a shortener",
+    holds: ({ host }) => SHORTENER.test(host),
+  },
+  {
+    symbol: "LINK_REDIRECTS",
+    // Newsletters count clicks so.
+    score: 0.2,
+    reason: "carries another site's address, and may lead on to it",
+    holds({ host, path }) {
+      const [, inner] = /[?&#/=](https?(?::|%3a)(?:\/|%2f){2}[^&#\s]{3,300})/i.exec(path) ?? [];
+      const target = inner === undefined ? undefined : parseUrl(unescaped(inner), undefined);
+      return target !== undefined && domainOf(target.host) !== domainOf(host);
+    },
   },
   {
     symbol: "LINK_ESCAPED_HOST",
@@ -81,4 +115,12 @@ export const linkSanityCheck: Check = {
 
 function domainOf(host: string): string {
   return getDomain(host) ?? host;
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

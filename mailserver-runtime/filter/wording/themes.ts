@@ -165,7 +165,7 @@ export const themes: readonly Theme[] = [
   {
     name: "SELLING",
     about: "the loud voice of advertising",
-    most: 4,
+    most: 3.5,
     phrases: [
       [
         1,

@@ -46,6 +46,10 @@ const trimmed = (word: string): string => (word.length > 1 ? word.replace(/(?<=[
 
 /** Only where a Latin letter stands in the word: a Russian word is one. */
 function latin(word: string): string {
-  if (/^[\x00-\x7f]*$/.test(word) || !/[a-z]/.test(word)) return word.replaceAll("’", "'");
-  return word.replace(/./gu, (letter) => lookAlike[letter] ?? letter).replaceAll("’", "'");
+  const isForeign = !/^[\x00-\x7f]*$/.test(word) && /[a-z]/.test(word);
+  return (isForeign ? latinLetters(word) : word).replaceAll("’", "'");
 }
+
+/** Lower-case letters that look like Latin ones as those. */
+export const latinLetters = (word: string): string =>
+  word.replace(/./gu, (letter) => lookAlike[letter] ?? letter);

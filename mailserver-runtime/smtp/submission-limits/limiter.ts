@@ -39,6 +39,8 @@ export interface SubmissionLimiter {
   admit(request: AdmissionRequest): Promise<Admission>;
   /** The message was not kept: it counts no more. Never rejects. */
   giveBack(counted: Counted): Promise<void>;
+  /** Whether the account has written to the address, as far as it is remembered. */
+  hasMet(account: string, address: string): boolean;
   close(): Promise<void>;
 }
 
@@ -78,6 +80,10 @@ export async function openSubmissionLimiter(options: {
       const { account, recipients, met, at } = counted;
       records.get(account)?.uncount({ messages: 1, recipients, newRecipients: met.length }, met, at);
       await file.append({ ...counted, givenBack: true }, clock());
+    },
+    hasMet(account, address) {
+      const record = records.get(account);
+      return record !== undefined && record.unknown([recipientHash(account, address)]).length === 0;
     },
     close: () => file.close(),
   };
