@@ -6,10 +6,13 @@ export class SpareCores {
   #idle: number | undefined;
   #at = 0;
 
-  /** Cores idle since the last question, on average; 0 at the first one, and after `forget`. Work at a lower priority counts as idle. */
+  /**
+   * Cores idle since the last question, on average; 0 at the first one, and after `forget`. Work at a lower priority is work:
+   * it shares the caches and gives way slowly (a worker started beside it made the server a fifth slower).
+   */
   ask(): number {
     const now = performance.now();
-    const idle = cpus().reduce((sum, { times }) => sum + times.idle + times.nice, 0);
+    const idle = cpus().reduce((sum, { times }) => sum + times.idle, 0);
     const spare = this.#idle === undefined ? 0 : (idle - this.#idle) / (now - this.#at);
     this.#idle = idle;
     this.#at = now;
