@@ -680,6 +680,27 @@ const ROWS: readonly Row[] = [
     expect: [/^\* 4 FETCH \(FLAGS \(\\Deleted \\Recent\) MODSEQ \(\d+\)\)/, /^b OK/, /^c OK/],
   },
   {
+    rfc: "7162 §3.1",
+    says: "a FETCH that marks messages as seen tells their MODSEQ with the flags, once, where CONDSTORE is enabled",
+    client: [
+      "a ENABLE CONDSTORE",
+      "b SELECT INBOX",
+      "c FETCH 2 (BODY[TEXT]<0.1>)",
+      "d FETCH 3 (FLAGS BODY[TEXT]<0.1>)",
+      "e FETCH 4 (MODSEQ BODY[TEXT]<0.1>)",
+      "f FETCH 1 (BODY[TEXT]<0.1>)",
+    ],
+    expect: [
+      /^A FLAGS \(\\Flagged \\Seen \\Recent\) MODSEQ \(\d+\)\)$/,
+      /^\* 3 FETCH \(FLAGS \(\\Seen \\Recent\) BODY\[TEXT\]<0> \{1\}/,
+      /^p MODSEQ \(\d+\)\)$/,
+      /^\* 4 FETCH \(MODSEQ \(\d+\) BODY/,
+      /^R FLAGS \(\\Deleted \\Seen \\Recent\)\)$/,
+      /^\* 1 FETCH \(BODY/,
+      /^H\)$/,
+    ],
+  },
+  {
     rfc: "8970 §3",
     says: "PREVIEW is the text's beginning",
     client: ["a SELECT INBOX", "b FETCH 1 PREVIEW"],

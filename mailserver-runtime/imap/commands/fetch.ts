@@ -105,14 +105,24 @@ async function answer(
     return undefined;
   }
   let failure: Completion | undefined;
-  const showFlags = items.some((item) => item.kind === "simple" && item.name === "FLAGS");
+  const asked = (name: string) => items.some((item) => item.kind === "simple" && item.name === name);
+  // RFC 9051 §6.4.5: flags changed by the fetch are part of its answer, and with CONDSTORE their MODSEQ (RFC 7162 §3.1).
+  const shown = { flags: !asked("FLAGS"), modSeq: session.enabled.condstore && !asked("MODSEQ") };
   for (const batch of batches(positions, seen ? SEEN_BATCH : Number.POSITIVE_INFINITY)) {
     const changed = seen ? await markSeen(session, batch) : undefined;
     failure =
-      (await answerLoaded(session, writers, needs, batch, showFlags ? undefined : changed)) ?? failure;
+      (await answerLoaded(session, writers, needs, batch, { ...shown, uids: changed ?? NOBODY })) ?? failure;
   }
   return failure;
 }
+
+/** What is told of messages that the fetch itself has marked as seen, beside what was asked for. */
+interface MarkedSeen {
+  readonly uids: ReadonlySet<number>;
+  readonly flags: boolean;
+  readonly modSeq: boolean;
+}
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** Items of the index alone: no promise, no object that lives longer than its message. */
 async function answerFromIndex(
@@ -142,7 +152,7 @@ async function answerLoaded(
   writers: readonly ItemWriter[],
   needs: number,
   positions: Positions,
-  seenChanged: ReadonlySet<number> | undefined,
+  marked: MarkedSeen,
 ): Promise<Completion | undefined> {
   const { box, out } = session;
   const waiting: { readonly message: FetchMessage; readonly loaded: Promise<unknown> }[] = [];
@@ -152,9 +162,7 @@ async function answerLoaded(
     const error = await loaded;
     try {
       if (error !== undefined) failure = refusalOf(error);
-      else
-        failure =
-          (await answerOne(session, writers, message, seenChanged?.has(message.uid) ?? false)) ?? failure;
+      else failure = (await answerOne(session, writers, message, marked)) ?? failure;
     } finally {
       if (message.content) await message.dispose();
     }
@@ -183,7 +191,7 @@ async function answerOne(
   session: Session,
   writers: readonly ItemWriter[],
   message: FetchMessage,
-  showFlags: boolean,
+  marked: MarkedSeen,
 ): Promise<Completion | undefined> {
   const { box, out } = session;
   for (const writer of writers) {
@@ -197,12 +205,14 @@ async function answerOne(
     const streaming = writers[index]!.write(out, message);
     if (streaming) await streaming;
   }
-  if (showFlags) {
-    // RFC 9051 §6.4.5: flags changed by the fetch are part of its answer.
-    const flags = box.flagsAt(message.position);
-    box.noteTold(message.position, flags);
-    out.text(" FLAGS ");
-    out.bytes(box.flagNames(flags));
+  if (marked.uids.has(message.uid)) {
+    if (marked.flags) {
+      const flags = box.flagsAt(message.position);
+      box.noteTold(message.position, flags);
+      out.text(" FLAGS ");
+      out.bytes(box.flagNames(flags));
+    }
+    if (marked.modSeq) out.text(` MODSEQ (${Math.max(1, box.modSeqAt(message.position))})`);
   }
   out.text(")\r\n");
   return undefined;
