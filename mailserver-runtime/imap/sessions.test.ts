@@ -18,7 +18,7 @@ describe("sessions beside each other", () => {
     server = await startTestServer(store, { log });
     plain = await startTestServer(store, {
       implicitTls: false,
-      limits: { loginTimeout: 300, failedLoginDelay: 5 },
+      limits: { failedLoginDelay: 5 },
     });
   });
   after(async () => {
@@ -234,9 +234,14 @@ describe("sessions beside each other", () => {
   });
 
   it("who does not log in in time is sent away", async () => {
-    const client = await Client.open(plain.port, false);
-    await client.until(/^\* BYE/m);
-    await client.finished();
+    const impatient = await startTestServer(store, { implicitTls: false, limits: { loginTimeout: 300 } });
+    try {
+      const client = await Client.open(impatient.port, false);
+      await client.until(/^\* BYE/m);
+      await client.finished();
+    } finally {
+      await impatient.close();
+    }
   });
 
   it("failed logins are logged with the client's address, and the third ends the connection", async () => {

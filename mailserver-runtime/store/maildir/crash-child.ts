@@ -11,6 +11,7 @@ const [root, run] = process.argv.slice(2) as [string, string];
 const store = await openMaildirStore({
   directories: { mail: `${root}/mail`, state: `${root}/state` },
   log: silentLog,
+  undelete: () => ({ days: 7, bytes: 1e9 }),
 });
 const account = await store.account("ann@example.org");
 const inbox = await account.open("INBOX");
@@ -51,4 +52,16 @@ async function append(): Promise<void> {
     if (modified.length === 0) writeSync(1, `flagged ${id}\n`);
   }
 }
-await Promise.all([deliver(), deliver(), append(), append()]);
+/** What is expunged is kept; wherever this is killed, a message is in one of both places. */
+async function expunge(): Promise<void> {
+  await account.list();
+  const trash = await account.open("Trash");
+  for (;;) {
+    const { id, content } = next();
+    const { uid } = await trash.append({ content, flags: ["\\Deleted"] });
+    writeSync(1, `thrown ${id}\n`);
+    await trash.expunge([uid]);
+    writeSync(1, `expunged ${id}\n`);
+  }
+}
+await Promise.all([deliver(), deliver(), append(), append(), expunge()]);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { MaildirStore } from "./store.ts";
 import { flagsAt, freshDirectory, openIn, textOf, uidsOf } from "./test-store.ts";
 
 const CHILD = fileURLToPath(new URL("crash-child.ts", import.meta.url));
@@ -22,6 +23,8 @@ async function round(t: TestContext): Promise<void> {
   const delivered = new Set<string>();
   const appended = new Map<string, number>();
   const flagged = new Set<string>();
+  const thrown = new Set<string>();
+  const expunged = new Set<string>();
   const uidOf = new Map<string, number>();
   for (let run = 0; run < KILLS; run++) {
     const child = spawn(process.execPath, [CHILD, root, String(run)], {
@@ -46,6 +49,8 @@ async function round(t: TestContext): Promise<void> {
       const [what, first, second] = line.split(" ") as [string, string, string];
       if (what === "delivered") delivered.add(first);
       if (what === "flagged") flagged.add(first);
+      if (what === "thrown") thrown.add(first);
+      if (what === "expunged") expunged.add(first);
       if (what === "appended") appended.set(first, Number(second));
       if (what === "had") {
         const known = uidOf.get(second);
@@ -62,7 +67,17 @@ async function round(t: TestContext): Promise<void> {
     `${delivered.size} delivered, ${appended.size} appended`,
   );
 
-  const store = await openIn(root);
+  const store = (await openIn(root, { undelete: () => ({ days: 7, bytes: 1e9 }) })) as MaildirStore;
+  const kept = (await store.expungedMessages("ann@example.org", {})).map(({ subject }) => subject);
+  assert.equal(new Set(kept).size, kept.length, "what was expunged is kept once");
+  const trash = await (await store.account("ann@example.org")).open("Trash");
+  const inTrash = new Set<string>();
+  for (const uid of uidsOf(trash)) inTrash.add(/^Subject: (\S+)/.exec(await textOf(trash, uid))![1]!);
+  trash.release();
+  for (const id of thrown)
+    assert.equal(Number(kept.includes(id)) + Number(inTrash.has(id)), 1, `${id} is in Trash or kept`);
+  for (const id of expunged) assert.ok(kept.includes(id), `${id} was expunged, and is kept`);
+  assert.ok(expunged.size > 0);
   for (const name of ["ann", "bob"]) {
     const inbox = await (await store.account(`${name}@example.org`)).open("INBOX");
     const seen = new Map<string, number>();
