@@ -225,16 +225,15 @@ export async function openBans(options: BansOptions): Promise<Bans> {
     };
   }
 
+  /** Opens it, or opens it anew after logrotate moved it away; a log that cannot be written stops nothing. */
   function openOffencesLog(): void {
-    const wanted = options.settings().offencesLog;
-    if (!wanted || offences !== undefined) {
-      if (wanted) offences?.reopen();
-      else offences = undefined;
-      return;
-    }
     try {
-      mkdirSync(directories.log, { recursive: true });
-      offences = new LogFile(`${directories.log}/${OFFENCES_LOG}`);
+      if (!options.settings().offencesLog) offences = undefined;
+      else if (offences !== undefined) offences.reopen();
+      else {
+        mkdirSync(directories.log, { recursive: true });
+        offences = new LogFile(`${directories.log}/${OFFENCES_LOG}`);
+      }
     } catch (error) {
       log.warn({ event: "offences-log-unwritable", err: error }, `${OFFENCES_LOG} cannot be opened`);
     }
