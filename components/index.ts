@@ -7,6 +7,7 @@
  */
 export { Alias, type AliasArgs } from "./accounts/alias.ts";
 export { type DkimAlgorithm, DkimKey, type DkimKeyArgs } from "./accounts/dkim-key.ts";
+export { DkimKeys, type DkimKeysArgs, type PublishedDkimKey } from "./accounts/dkim-keys.ts";
 export { Domain, type DomainArgs } from "./accounts/domain.ts";
 export { Mailbox, type MailboxArgs } from "./accounts/mailbox.ts";
 export { Relay, type RelayArgs } from "./accounts/relay.ts";

@@ -39,7 +39,10 @@ const domain = z.strictObject({
     .optional(),
   dkim: z
     .strictObject({
-      algorithm: z.enum(["rsa-2048", "rsa-4096", "ed25519"]).optional(),
+      algorithms: z
+        .array(z.enum(["rsa-2048", "rsa-4096", "ed25519"]))
+        .min(1)
+        .optional(),
       current: z.string().optional(),
       next: z.string().optional(),
     })

@@ -80,11 +80,11 @@ export interface DomainDeclaration {
 }
 
 export interface DkimDeclaration {
-  /** Kind and size of both keys; `rsa-2048` when absent. */
-  readonly algorithm?: DkimAlgorithm;
-  /** Selector of the key that signs; `mk1` when absent. */
+  /** Kinds of keys, a signature by each: one RSA and one Ed25519 at most; `["rsa-2048"]` when absent. */
+  readonly algorithms?: readonly DkimAlgorithm[];
+  /** Selector of the first key; `mk1` when absent. Later ones are named by `mailkeep dkim rotate`. */
   readonly current?: string;
-  /** Selector of the key that follows, published ahead of its use; `mk2` when absent. */
+  /** Selector of the key that follows it, published ahead of its use; `mk2` when absent. */
   readonly next?: string;
 }
 

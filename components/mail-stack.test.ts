@@ -12,7 +12,9 @@ const publicKey = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .toString("base64");
 
 const facts: Record<string, Record<string, unknown>> = {
-  "mailkeep:index:DkimKey": { publicKey },
+  "mailkeep:index:DkimKeys": {
+    keys: [{ selector: "mk1", role: "current", algorithm: "rsa-2048", publicKey }],
+  },
   "mailkeep:index:Certificate": {
     spkiSha256: "aa".repeat(32),
     nextSpkiSha256: "bb".repeat(32),
@@ -78,7 +80,7 @@ async function declare(args: Omit<MailStackArgs, "host">, directory = temporary(
     1 +
     1 +
     1 +
-    args.domains.length * 4 +
+    args.domains.length * 3 +
     (args.mailboxes?.length ?? 0) +
     Object.keys(args.aliases ?? {}).length;
   for (let turn = 0; turn < 200 && created.length < expected + 2; turn++)
@@ -99,7 +101,7 @@ test("one argument declares host, keys, certificate, zones, server and accounts"
   assert.deepEqual(
     [
       "MailDirectories",
-      "DkimKey",
+      "DkimKeys",
       "Certificate",
       "Settings",
       "Zone",
@@ -110,7 +112,7 @@ test("one argument declares host, keys, certificate, zones, server and accounts"
     ].map((type) => [type, count(type)]),
     [
       ["MailDirectories", 1],
-      ["DkimKey", 4],
+      ["DkimKeys", 2],
       ["Certificate", 3],
       ["Settings", 1],
       ["Zone", 3],
@@ -129,8 +131,8 @@ test("directories come first, the server after keys, settings and zones, account
   const first = (type: string) => created.findIndex((resource) => resource.type === `mailkeep:index:${type}`);
   const last = (type: string) =>
     created.findLastIndex((resource) => resource.type === `mailkeep:index:${type}`);
-  assert.ok(first("MailDirectories") < first("DkimKey"));
-  for (const type of ["DkimKey", "Certificate", "Settings", "Zone"])
+  assert.ok(first("MailDirectories") < first("DkimKeys"));
+  for (const type of ["DkimKeys", "Certificate", "Settings", "Zone"])
     assert.ok(last(type) < first("Server"), type);
   for (const type of ["Domain", "Mailbox", "Alias"]) assert.ok(first(type) > last("Server"), type);
 });

@@ -10,7 +10,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredIssuer } from "../mailserver-runtime/settings/certificate-issuer.ts";
 import type { SettingsInput } from "../mailserver-runtime/settings/schema.ts";
 import { Alias } from "./accounts/alias.ts";
-import { DkimKey } from "./accounts/dkim-key.ts";
+import { DkimKeys } from "./accounts/dkim-keys.ts";
 import { Domain } from "./accounts/domain.ts";
 import { localPasswords, secretsFile } from "./accounts/local-passwords.ts";
 import { Mailbox } from "./accounts/mailbox.ts";
@@ -27,10 +27,10 @@ import type { HostAddresses, HostArgs, MailStackArgs } from "./mail-stack-args.t
 import { StackMistakes } from "./mistakes.ts";
 import { type Endpoint, isHost, planStack, type StackPlan } from "./stack-plan.ts";
 import {
+  type DomainKeys,
   LOOPBACK,
   leftOut,
   mtaStsPolicies,
-  type PublicKey,
   type RecordOptions,
   recordsToShow,
   type ShownRecords,
@@ -79,15 +79,9 @@ export class MailStack extends pulumi.ComponentResource {
     const onHost: pulumi.CustomResourceOptions = { parent: this, provider };
     const inDirectories = { ...onHost, dependsOn: [directories] };
 
-    const keys = plan.domains.flatMap((domain) =>
-      domain.keys.map(
-        ({ selector, role, algorithm }) =>
-          new DkimKey(
-            `${name}-${selector}-${domain.name}`,
-            { domain: domain.name, selector, algorithm, active: role === "current" },
-            inDirectories,
-          ),
-      ),
+    const keys = plan.domains.map(
+      ({ name: domain, keys: { algorithms, first } }) =>
+        new DkimKeys(`${name}-dkim-${domain}`, { domain, algorithms: [...algorithms], first }, inDirectories),
     );
     const { issuer, certificates: wanted } = plan.certificates;
     const challengeSecret = args.tokens?.acme;
@@ -220,15 +214,13 @@ function publishedStack(
   name: string,
   args: MailStackArgs,
   plan: StackPlan,
-  keys: readonly DkimKey[],
+  keys: readonly DkimKeys[],
   certificate: Certificate,
   onHost: pulumi.CustomResourceOptions,
 ): PublishedStack {
   const publicKeys = keys.map(
-    ({ domain, selector, publicKey }): pulumi.Output<PublicKey> =>
-      pulumi
-        .all([domain, selector, publicKey])
-        .apply(([ofDomain, named, text]) => ({ domain: ofDomain, selector: named, publicKey: text })),
+    ({ domain, keys: published }): pulumi.Output<DomainKeys> =>
+      pulumi.all([domain, published]).apply(([of, found]) => ({ domain: of, keys: found })),
   );
   const { ipv4 = [], ipv6 = [] } = args.addresses ?? addressesOf(args.host);
   const known = (address: pulumi.Input<string>) => (typeof address === "string" ? address : undefined);

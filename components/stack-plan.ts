@@ -28,12 +28,12 @@ import { planDelivery, planSending } from "./sending-plan.ts";
 
 /** Where a host's own name server answers. */
 const LOOPBACK = "127.0.0.1";
-const DKIM: Required<DkimDeclaration> = { algorithm: "rsa-2048", current: "mk1", next: "mk2" };
+const DKIM: Required<DkimDeclaration> = { algorithms: ["rsa-2048"], current: "mk1", next: "mk2" };
 
-export interface PlannedKey {
-  readonly selector: string;
-  readonly role: "current" | "next";
-  readonly algorithm: DkimAlgorithm;
+export interface PlannedKeys {
+  readonly algorithms: readonly DkimAlgorithm[];
+  /** Selectors of the first keys. */
+  readonly first: { readonly current: string; readonly next: string };
 }
 
 export interface PlannedDomain {
@@ -41,7 +41,7 @@ export interface PlannedDomain {
   /** Where it is declared: "domains[1]". */
   readonly where: string;
   readonly declaration: DomainDeclaration;
-  readonly keys: readonly PlannedKey[];
+  readonly keys: PlannedKeys;
 }
 
 export interface PlannedMailbox {
@@ -204,17 +204,19 @@ function publishedDomain({ name, declaration, where }: PlannedDomain) {
 /** Whether the host's own name server publishes. */
 export const isHost = ({ type }: DnsArgs): boolean => type === "host" || type === "local";
 
-function planKeys(declared: DkimDeclaration | undefined, where: string, mistakes: Mistake[]): PlannedKey[] {
-  const { algorithm, current, next } = { ...DKIM, ...declared };
+function planKeys(declared: DkimDeclaration | undefined, where: string, mistakes: Mistake[]): PlannedKeys {
+  const { algorithms, current, next } = { ...DKIM, ...declared };
   if (current === next)
     mistakes.push({
       where: `${where}.next`,
       what: `is the current selector ${quote(current)} too; the next key needs its own`,
     });
-  return [
-    { selector: current, role: "current", algorithm },
-    { selector: next, role: "next", algorithm },
-  ];
+  if (new Set(algorithms.map((one) => one.split("-")[0])).size < algorithms.length)
+    mistakes.push({
+      where: `${where}.algorithms`,
+      what: "has two keys of one kind: one RSA and one Ed25519 at most",
+    });
+  return { algorithms, first: { current, next } };
 }
 
 function planMailboxes(

@@ -10,9 +10,14 @@ const publicKey = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .publicKey.export({ type: "spki", format: "der" })
   .toString("base64");
 const plan = planStack({ host: { type: "local" }, domains: ["green.test", "blue.test"] });
-const keys = plan.domains.flatMap(({ name, keys }) =>
-  keys.map(({ selector }) => ({ domain: name, selector, publicKey })),
-);
+const algorithm = "rsa-2048";
+const keys = plan.domains.map(({ name }) => ({
+  domain: name,
+  keys: [
+    { selector: "mk1", role: "current", algorithm, publicKey } as const,
+    { selector: "mk2", role: "next", algorithm, publicKey } as const,
+  ],
+}));
 const tlsKeys = { current: "aa".repeat(32), next: "bb".repeat(32) };
 
 const known = { keys, tlsKeys, ipv4: ["127.0.0.1"], ipv6: [] };

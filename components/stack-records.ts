@@ -3,6 +3,7 @@
  * Functions of their arguments; keys that are not made yet are simply not among them.
  */
 import { rdataText, recordText } from "../mailserver-runtime/dns/records.ts";
+import type { PublishedDkimKey } from "./accounts/dkim-keys.ts";
 import { type LeftOut, type PlanArgs, planRecords, type RecordPlan, type TlsKeys } from "./dns/plan.ts";
 import type { SpfInclude } from "./dns/plan-types.ts";
 import type { Publication } from "./dns/publications.ts";
@@ -12,16 +13,15 @@ import { placeRecords } from "./dns/zones.ts";
 import type { RelayDeclaration } from "./mail-stack-args.ts";
 import { isHost, type PlannedDomain, type StackPlan } from "./stack-plan.ts";
 
-/** A DKIM key's public part, by domain and selector. */
-export interface PublicKey {
+/** What is published of a domain's DKIM keys. */
+export interface DomainKeys {
   readonly domain: string;
-  readonly selector: string;
-  readonly publicKey: string;
+  readonly keys: readonly PublishedDkimKey[];
 }
 
 /** What only the host, or whoever makes it, can tell. */
 export interface HostFacts {
-  readonly keys: readonly PublicKey[];
+  readonly keys: readonly DomainKeys[];
   readonly tlsKeys?: TlsKeys;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
@@ -153,7 +153,7 @@ function planArgs(plan: StackPlan, facts: HostFacts, { relays = [], outgoing }: 
   return {
     host: { name: plan.hostname, ipv4: facts.ipv4, ipv6: facts.ipv6 },
     domains: plan.domains.map((domain) => {
-      const { name, declaration, keys } = domain;
+      const { name, declaration } = domain;
       const includes = [...(declaration.spf?.includes ?? []), ...includesOf(domain, relays)];
       // Where the world reads the record a policy begins with watching, and reports say when it may be stricter.
       const dmarc = declaration.dmarc ?? (closed ? ({ policy: "reject" } as const) : undefined);
@@ -163,11 +163,8 @@ function planArgs(plan: StackPlan, facts: HostFacts, { relays = [], outgoing }: 
         ...((declaration.spf || includes.length > 0) && { spf: { ...declaration.spf, includes } }),
         ...(declaration.tlsRpt && { tlsRpt: declaration.tlsRpt }),
         ...(declaration.mtaSts && { mtaSts: declaration.mtaSts }),
-        dkim: keys.flatMap(({ selector, role, algorithm }) => {
-          const key = facts.keys.find((found) => found.domain === name && found.selector === selector);
-          if (!key) return [];
-          const kind = algorithm === "ed25519" ? ("ed25519" as const) : ("rsa" as const);
-          return { selector, role, algorithm: kind, publicKey: key.publicKey };
+        dkim: (facts.keys.find((found) => found.domain === name)?.keys ?? []).map(({ algorithm, ...key }) => {
+          return { ...key, algorithm: algorithm === "ed25519" ? "ed25519" : "rsa" } as const;
         }),
       };
     }),

@@ -9,6 +9,7 @@
 
 import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
+import { startDkimClock } from "./admin/dkim-clock.ts";
 import { Metrics } from "./admin/metrics.ts";
 import { type AdminServer, startAdminServer } from "./admin/server.ts";
 import { createAuthenticator } from "./auth/account-authenticator.ts";
@@ -24,6 +25,7 @@ import { startNameServer } from "./dns/server.ts";
 import { learnersOf } from "./filter/engines/engine-checks.ts";
 import { EngineTally } from "./filter/engines/engine-tally.ts";
 import { explainMessage } from "./filter/explained-message.ts";
+import { UnsignedTally } from "./filter/unsigned-tally.ts";
 import { openFoundation } from "./foundation.ts";
 import { openGreylist } from "./greylist/greylist.ts";
 import { watchHealth } from "./health/health.ts";
@@ -145,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => greylist.close());
     const ports = new Ports();
     const engineTally = new EngineTally();
+    const unsignedTally = new UnsignedTally(log);
     const front = await openFront({
       foundation,
       env: options.env,
@@ -155,6 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       greylist,
       bans,
       engineAsked: (asked) => engineTally.note(asked),
+      unsigned: (domain) => unsignedTally.note(domain),
       queue: () => queue,
       connections: () => ports.connections,
     });
@@ -214,7 +218,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => queue.close(0));
     const metrics = new Metrics();
-    metrics.add(...queueMetrics(queue, Date.now), ...engineTally.families());
+    metrics.add(...queueMetrics(queue, Date.now), ...engineTally.families(), unsignedTally.family());
 
     const shared: SharedDuties = {
       store,
@@ -229,6 +233,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       reenter: enter,
       hasMet: async (account, address) => limiter.hasMet(account, address),
       engineAsked: (asked) => engineTally.note(asked),
+      unsigned: (domain) => unsignedTally.note(domain),
       elsewhere: (...session) => member.elsewhere(...session),
     };
     const serving = await openServing(foundation, shared, {
@@ -368,6 +373,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       stop: options.onStopRequested,
     };
     const admin: AdminServer = await startAdminServer({ directories, version, live, log });
+    const dkimClock = startDkimClock({ directories, version, live }, log);
+    closers.push(() => dkimClock.stop());
     log.info({
       event: "started",
       version,
@@ -385,6 +392,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         clearInterval(expiring);
         stopSweeping.abort();
         renewals.close();
+        dkimClock.stop();
         watch?.close();
         await admin.close();
         await Promise.all([

@@ -64,6 +64,8 @@ export interface SharedDuties {
   readonly hasMet: (account: string, address: string) => Promise<boolean>;
   /** Hears how each question to an engine ended, for the metrics. */
   readonly engineAsked: (asked: Asked) => void;
+  /** Mail of this domain leaves unsigned. */
+  readonly unsigned: (domain: string) => void;
   /** Where a session is served whose account another process has; undefined: here. See `workers/member.ts`. */
   readonly elsewhere: (
     protocol: RelayedProtocol,
@@ -204,7 +206,7 @@ export async function openServing(
       ask: shared.greylist.ask,
       knows: shared.greylist.knows,
     }),
-    signer: createSigner(snapshot, log),
+    signer: createSigner(snapshot, log, shared.unsigned),
     authenticator,
     sasl: foundation.sasl,
     offersTls,

@@ -47,7 +47,7 @@ export interface SpfInclude {
 
 export interface PlanDomain {
   readonly name: string;
-  /** The public DKIM keys: current and next of each algorithm. */
+  /** The public DKIM keys: current and next of each algorithm, and those whose mail may be under way. */
   readonly dkim?: readonly DkimPublicKey[];
   readonly dmarc?: DmarcPolicy;
   readonly mtaSts?: MtaStsPolicy;
@@ -65,9 +65,10 @@ export interface DkimPublicKey {
   /**
    * Base64: the SubjectPublicKeyInfo for RSA (RFC 6376 §3.6.1), the 32 octets of the key for Ed25519 (RFC 8463 §4).
    * A SubjectPublicKeyInfo is accepted for Ed25519 too and reduced to its key. PEM armour is removed.
+   * Empty for a key that is revoked.
    */
   readonly publicKey: string;
-  readonly role: "current" | "next";
+  readonly role: "current" | "next" | "retired" | "revoked";
 }
 
 export interface DmarcPolicy {

@@ -8,6 +8,7 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import { domainName } from "../../mailserver-runtime/dns/records.ts";
+import { dkimSelectors } from "../../mailserver-runtime/settings/dkim-selectors.ts";
 import { Zone } from "../mail-server/zone.ts";
 import type { PlannedDomain, StackPlan } from "../stack-plan.ts";
 import {
@@ -288,10 +289,8 @@ function setsByZone(stack: PublishedStack, publication: Publication) {
 /** What of a stack's domains has keys that its host makes. */
 export function keysToCome(domains: readonly PlannedDomain[]): UnknownFacts["keys"] {
   return domains.flatMap(({ name, keys }) =>
-    keys.map(({ selector, algorithm }) => ({
-      domain: name,
-      selector,
-      kind: algorithm === "ed25519" ? ("ed25519" as const) : ("rsa" as const),
-    })),
+    dkimSelectors(keys.algorithms, keys.first).flatMap(({ algorithm, current, next, spare }) =>
+      [current, next, spare].map((selector) => ({ domain: name, selector, algorithm })),
+    ),
   );
 }

@@ -3,13 +3,21 @@
  * every record has to be shown. Placeholders stand for what is not known: two plans made with different ones tell which
  * records hang on it, since all others come out equal.
  */
-import type { HostFacts, PublicKey } from "../stack-records.ts";
+import type { DkimAlgorithm } from "../../mailserver-runtime/settings/dkim-selectors.ts";
+import type { HostFacts } from "../stack-records.ts";
 
 /** An address as declared: itself, or undefined where only another resource can tell it. */
 export type DeclaredAddress = string | undefined;
 
+/** A key that the host makes, or revokes; its selector is known. */
+export interface UnknownKey {
+  readonly domain: string;
+  readonly selector: string;
+  readonly algorithm: DkimAlgorithm;
+}
+
 export interface UnknownFacts {
-  readonly keys: readonly (Omit<PublicKey, "publicKey"> & { readonly kind: "rsa" | "ed25519" })[];
+  readonly keys: readonly UnknownKey[];
   readonly ipv4: readonly DeclaredAddress[];
   readonly ipv6: readonly DeclaredAddress[];
 }
@@ -30,7 +38,15 @@ export function placeholders({ keys, ipv4, ipv6 }: UnknownFacts, set: Assumption
     ed25519: Buffer.from(digit.repeat(32), "hex").toString("base64"),
   };
   return {
-    keys: keys.map(({ domain, selector, kind }) => ({ domain, selector, publicKey: publicKeys[kind] })),
+    keys: [...new Set(keys.map(({ domain }) => domain))].map((domain) => ({
+      domain,
+      keys: keys
+        .filter((key) => key.domain === domain)
+        .map(({ selector, algorithm }) => {
+          const publicKey = algorithm === "ed25519" ? publicKeys.ed25519 : publicKeys.rsa;
+          return { selector, algorithm, role: "next" as const, publicKey };
+        }),
+    })),
     tlsKeys: { current: `${digit}cc`.repeat(16), next: `${digit}dd`.repeat(16) },
     ipv4: ipv4.map((address, index) => address ?? `${IPV4[set]}${index + 1}`),
     ipv6: ipv6.map((address, index) => address ?? `${IPV6[set]}${index + 1}`),

@@ -130,7 +130,7 @@ class MailkeepProvider implements ResourceProvider {
     if (empty) reality.owner = { kind: "add", inputDiff: false };
     else if (Object.keys(detailedDiff).length === 0 && type.drift)
       Object.assign(reality, await this.#drift(type, request));
-    const stables = empty ? [] : Object.keys(type.facts.shape);
+    const stables = Object.keys(type.facts.shape).filter((fact) => !empty && reality[fact] === undefined);
     return { ...diffResult({ ...reality, ...detailedDiff }), stables };
   }
 
@@ -163,7 +163,7 @@ class MailkeepProvider implements ResourceProvider {
   }): Promise<{ outputs: PropertyMap }> {
     const type = resourceTypeOf(request.type);
     const facts = request.preview
-      ? factsOf(type, !type.outside && (await this.#hostIsEmpty()) ? {} : request.olds)
+      ? await this.#factsBefore(type, request)
       : await this.#act(request, (action) =>
           type.put(action, actionInputs(request.news), actionInputs(request.oldInputs)),
         );
@@ -209,6 +209,21 @@ class MailkeepProvider implements ResourceProvider {
     await this.#host?.close();
   }
 
+  /** The facts of an object that a preview speaks of: as the state has them, or as they are where they move by themselves. */
+  async #factsBefore(
+    type: AnyResourceType,
+    { urn, oldInputs, olds }: { urn: string; oldInputs: PropertyMap; olds: PropertyMap },
+  ): Promise<PropertyMap> {
+    if (!type.outside && (await this.#hostIsEmpty())) return factsOf(type, {});
+    if (type.moving !== true || !this.#host) return factsOf(type, olds);
+    const limit = { deadline: Date.now() + this.#host.patienceMs, signal: this.#cancelled.signal };
+    const action = { host: this.#host, limit, owner: urn, tell: this.#teller(urn) };
+    const inputs = actionInputs(oldInputs);
+    const facts = actionInputs(factsOf(type, olds));
+    const found = await type.read(action, type.id(inputs), inputs, facts).catch(() => undefined);
+    return found === undefined ? factsOf(type, {}) : factsOf(type, found.facts as PropertyMap);
+  }
+
   /** Whether nothing is there of what the state may say; asked once, before the first directory is made. */
   #hostIsEmpty(): Promise<boolean> {
     if (!this.#host) return Promise.resolve(false);
@@ -232,13 +247,14 @@ class MailkeepProvider implements ResourceProvider {
 
   async #drift(
     type: AnyResourceType,
-    { urn, oldInputs }: { urn: string; oldInputs: PropertyMap },
+    { urn, oldInputs, olds }: { urn: string; oldInputs: PropertyMap; olds: PropertyMap },
   ): Promise<Record<string, PropertyDiff>> {
     if (!this.#host) return {};
     const limit = { deadline: Date.now() + this.#host.patienceMs, signal: this.#cancelled.signal };
     const answer = await type.drift?.(
       { host: this.#host, limit, owner: urn, tell: this.#teller(urn) },
       actionInputs(oldInputs),
+      actionInputs(factsOf(type, olds)),
     );
     if (!answer) return {};
     if ("warning" in answer) {

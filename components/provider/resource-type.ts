@@ -67,8 +67,13 @@ export interface ResourceType<Inputs extends object, Facts extends object> {
   ): Promise<Found<Inputs, Facts> | undefined>;
   /** Ends what was declared. Never deletes mail, and nothing at all where the owner written on the object is another. */
   remove(action: Action, inputs: Inputs): Promise<void>;
-  /** What the host says about an object whose declaration did not change. For types where reality counts in each diff. */
-  drift?(action: Action, inputs: Inputs): Promise<DriftAnswer>;
+  /** Facts become others on the host by itself; where `drift` says so, a preview of the update reads them. */
+  readonly moving?: boolean;
+  /**
+   * What the host says about an object whose declaration did not change; `facts` are those of the state. For types where reality
+   * counts in each diff.
+   */
+  drift?(action: Action, inputs: Inputs, facts: Facts): Promise<DriftAnswer>;
 }
 
 /** A resource type as a row of the table, its own types forgotten. */

@@ -4,6 +4,7 @@ import { adoptedRecord } from "./resources/adopted-record.ts";
 import { alias } from "./resources/alias.ts";
 import { certificate } from "./resources/certificate.ts";
 import { dkimKey } from "./resources/dkim-key.ts";
+import { dkimKeys } from "./resources/dkim-keys.ts";
 import { dnsCheck } from "./resources/dns-check.ts";
 import { domain } from "./resources/domain.ts";
 import { dynamicZone } from "./resources/dynamic-zone.ts";
@@ -30,6 +31,7 @@ export const resourceTypes: readonly AnyResourceType[] = [
   mailDirectories,
   settings,
   dkimKey,
+  dkimKeys,
   certificate,
   issuedCertificate,
   zone,

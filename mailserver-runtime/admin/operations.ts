@@ -10,6 +10,8 @@
 import { InvalidAddress } from "../config/address.ts";
 import { LockHeld } from "../config/lock.ts";
 import { BrokenStackFile } from "../config/stack/files.ts";
+import { UnusableDkimKey } from "../dkim-rotation/key-file.ts";
+import { BrokenRingFile } from "../dkim-rotation/ring-file.ts";
 import { BrokenCertificate } from "../tls/certificate-files.ts";
 import { aliasOperations } from "./aliases.ts";
 import { banOperations } from "./bans.ts";
@@ -23,6 +25,7 @@ import {
   operations,
 } from "./contract.ts";
 import { dkimOperations } from "./dkim.ts";
+import { dkimRingOperations } from "./dkim-ring.ts";
 import { dnsCheckOperations } from "./dns-check.ts";
 import { domainOperations } from "./domains.ts";
 import { dynamicZoneOperations } from "./dynamic-zone.ts";
@@ -52,6 +55,7 @@ const performers: Performers = {
   ...aliasOperations,
   ...relayOperations,
   ...dkimOperations,
+  ...dkimRingOperations,
   ...certificateOperations,
   ...tlsOperations,
   ...zoneOperations,
@@ -127,13 +131,15 @@ const systemCodes: Readonly<Record<string, FailureCode>> = {
   EROFS: "permission",
 };
 
+/** What stands in the way on the host itself, and has to be put right there. */
+const conflicts = [LockHeld, BrokenStackFile, BrokenCertificate, UnusableDkimKey, BrokenRingFile];
+
 /** Turns what a room throws into the contract's closed list. */
 function failure(name: string, error: unknown): OperationError {
   if (error instanceof OperationError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof InvalidAddress) return new OperationError("invalid", message);
-  if (error instanceof LockHeld || error instanceof BrokenStackFile || error instanceof BrokenCertificate)
-    return new OperationError("conflict", message);
+  if (conflicts.some((kind) => error instanceof kind)) return new OperationError("conflict", message);
   const code = systemCodes[(error as NodeJS.ErrnoException).code ?? ""] ?? "internal";
   return new OperationError(code, `${name}: ${message}`);
 }

@@ -6,7 +6,8 @@
  *     main.ts [--root DIR] explain <address | message file> [--from <sender>]
  *     main.ts [--root DIR] trace <message-id | queue id | sender | recipient>
  *     main.ts [--root DIR] reports [domain] [--days <number>]
- *     main.ts [--root DIR] tls status [name] ...
+ *     main.ts [--root DIR] tls status [name] ... | renew <name>
+ *     main.ts [--root DIR] dkim status [domain] | rotate <domain>
  *     main.ts [--root DIR] queue <action> ...
  *     main.ts [--root DIR] quarantine <action> ...
  *     main.ts [--root DIR] learn spam|ham <file | folder | account:mailbox> ...
@@ -31,6 +32,7 @@ const commands: Readonly<Record<string, Command>> = {
   explain: async (context, args) => (await import("./tell.ts")).explainCommand(context, args),
   reports: async (context, args) => (await import("./tell.ts")).reportsCommand(context, args),
   tls: async (context, args) => (await import("./tell.ts")).tlsCommand(context, args),
+  dkim: async (context, args) => (await import("./tell.ts")).dkimCommand(context, args),
   trace: async (context, args) => (await import("./tell.ts")).traceCommand(context, args),
   queue: async (context, args) => (await import("./queue.ts")).queueCommand(context, args),
   quarantine: async (context, args) => (await import("./quarantine.ts")).quarantineCommand(context, args),

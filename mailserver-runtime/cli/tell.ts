@@ -66,6 +66,20 @@ export async function tlsCommand(context: CommandContext, args: readonly string[
   return 0;
 }
 
+/** `dkim status [domain]`, `dkim rotate <domain>` */
+export async function dkimCommand(context: CommandContext, args: readonly string[]): Promise<number> {
+  const { positionals } = parsed(args, {});
+  const [action, domain, ...more] = positionals;
+  if (more.length > 0 || (action !== "status" && (action !== "rotate" || domain === undefined)))
+    throw new CommandError("usage: dkim status [domain]\n       dkim rotate <domain>");
+  const { lines } =
+    action === "rotate" && domain !== undefined
+      ? await ask(context, "dkim.rotate", { domain })
+      : await ask(context, "dkim.status", domain === undefined ? {} : { domain });
+  context.out(lines.join("\n"));
+  return 0;
+}
+
 function parsed(args: readonly string[], options: Readonly<Record<string, { type: "string" }>>) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import type { CompileInput } from "./compile.ts";
 import { KEY_TABLE_FILE, SIGNING_TABLE_FILE } from "./dms/opendkim.ts";
 import { rspamdKey } from "./dms/rspamd-dkim.ts";
+import { RSPAMD_SIGNING_FILE } from "./dms/rspamd-signing.ts";
 import type { ConfigurationProblem, DkimKey, Origin } from "./snapshot.ts";
 import { stackPath } from "./stack/files.ts";
 import { dkimName } from "./stack/objects.ts";
@@ -21,12 +22,13 @@ export function collectDkimKeys(
   problems: ConfigurationProblem[],
 ): ReadonlyMap<string, readonly DkimKey[]> {
   const keys = new Map<string, DkimKey[]>();
-  const add = (key: Omit<DkimKey, "privateKey">, file: string) => {
-    const present = keys.get(key.domain) ?? [];
+  /** `authors` is the domain of those whose mail it signs; d= may be one above (RFC 7489 §3.1.1 aligns them). */
+  const add = (key: Omit<DkimKey, "privateKey">, file: string, authors = key.domain) => {
+    const present = keys.get(authors) ?? [];
     // One selector is one record: who came first has it.
-    if (present.some(({ selector }) => selector === key.selector)) return;
+    if (present.some(({ selector, domain }) => selector === key.selector && domain === key.domain)) return;
     present.push({ ...key, privateKey: keyReader(file) });
-    keys.set(key.domain, present);
+    keys.set(authors, present);
   };
   for (const { domain, selector, algorithm, active, owner } of values.stackDkim.values()) {
     const origin: Origin = {
@@ -47,7 +49,7 @@ export function collectDkimKeys(
     );
   }
   const table = new Map(values.keyTable.map((entry) => [entry.name, entry]));
-  for (const { key: name, line } of values.signingTable) {
+  for (const { key: name, line, domain: authors } of values.signingTable) {
     const entry = table.get(name);
     if (entry === undefined) {
       problems.push({ file: SIGNING_TABLE_FILE, line, reason: `${KEY_TABLE_FILE} has no key "${name}"` });
@@ -58,11 +60,19 @@ export function collectDkimKeys(
     add(
       { domain, selector, algorithm: "rsa-sha256", active: true, origin },
       join(directories.config, entry.keyFile),
+      authors,
     );
   }
+  for (const { domain, selector, keyFile } of values.rspamdSigning) {
+    const origin: Origin = { file: RSPAMD_SIGNING_FILE, line: 1, owner: "setup" };
+    const key = { domain, selector, algorithm: "rsa-sha256", active: true, origin } as const;
+    add(key, join(directories.config, keyFile));
+  }
+  const listed = new Set(values.rspamdSigning.map(({ domain }) => domain));
   for (const file of values.rspamdKeys.values()) {
     const found = rspamdKey(basename(file), hosted);
-    if (found === undefined) continue;
+    // Where rspamd is told which keys sign for a domain, others lie there for later, or from before.
+    if (found === undefined || listed.has(found.domain)) continue;
     add(
       { ...found, active: true, origin: { file, line: 1, owner: "setup" } },
       join(directories.config, file),

@@ -11,6 +11,7 @@ import { parseQuotas, QUOTAS_FILE } from "./dms/quotas.ts";
 import { parseRegexp, REGEXP_FILE } from "./dms/regexp.ts";
 import { parseRelayLogins, parseRelaymap, RELAYMAP_FILE, SASL_PASSWORD_FILE } from "./dms/relays.ts";
 import { RSPAMD_DKIM_FOLDER } from "./dms/rspamd-dkim.ts";
+import { parseRspamdSigning, RSPAMD_SIGNING_FILE } from "./dms/rspamd-signing.ts";
 import { parseVirtual, VIRTUAL_FILE } from "./dms/virtual.ts";
 import { DOVECOT_FILE, dovecotProblems } from "./postfix/dovecot-conf.ts";
 import { MAIN_CF_FILE } from "./postfix/main-cf.ts";
@@ -41,6 +42,7 @@ export function sourcesOf({ config }: Directories) {
     dovecot: problemSource(config, DOVECOT_FILE, dovecotProblems),
     // Only the names count here; a key is read when it signs.
     rspamdKeys: folderSource(config, RSPAMD_DKIM_FOLDER, ".private.txt", (_text, file) => file),
+    rspamdSigning: fileSource(config, RSPAMD_SIGNING_FILE, parseRspamdSigning, []),
     stackDomains: stackSource(config, "domains"),
     stackMailboxes: stackSource(config, "mailboxes"),
     stackAliases: stackSource(config, "aliases"),
@@ -57,6 +59,7 @@ export const watched = {
     ".",
     "opendkim",
     RSPAMD_DKIM_FOLDER,
+    "rspamd/override.d",
     "stack",
     "stack/domains",
     "stack/mailboxes",

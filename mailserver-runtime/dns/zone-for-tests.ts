@@ -30,6 +30,15 @@ function dataOf(type: string, text: string): object {
       const [preference, exchange] = text.split(" ");
       return { preference: Number(preference), exchange };
     }
+    case "TLSA": {
+      const [usage, selector, matchingType, certificate] = text.split(" ");
+      return {
+        usage: Number(usage),
+        selector: Number(selector),
+        matchingType: Number(matchingType),
+        certificate,
+      };
+    }
     case "PTR":
     case "CNAME":
       return { target: text };

@@ -42,6 +42,7 @@ const keys = [
 ];
 const snapshot = {
   dkimKeys: (domain: string) => (domain === "example.test" ? keys : []),
+  domain: () => undefined,
 } as unknown as Snapshot;
 const signer = createSigner(() => snapshot, silentLog);
 const filter = createInboundFilter({ hostname: () => "mx.test", resolver, log: silentLog });

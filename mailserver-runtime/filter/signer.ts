@@ -5,8 +5,15 @@ import type { Log } from "../net/log.ts";
 import { dkimSignatures, type SigningKey } from "./dkim/sign.ts";
 import type { Signer } from "./pipeline.ts";
 
-/** A signer over the keys of the current snapshot; a key that cannot be read is logged and left out. */
-export function createSigner(snapshot: () => Snapshot, log: Log): Signer {
+/**
+ * A signer over the keys of the current snapshot; a key that cannot be read is logged and left out. `onUnsigned` hears of a
+ * domain here whose mail no key could sign.
+ */
+export function createSigner(
+  snapshot: () => Snapshot,
+  log: Log,
+  onUnsigned: (domain: string) => void = () => {},
+): Signer {
   // Parsing a PEM costs more than an Ed25519 signature; a key lives as long as its snapshot entry.
   const parsed = new WeakMap<DkimKey, Promise<KeyObject>>();
   function keyObject(key: DkimKey): Promise<KeyObject> {
@@ -19,7 +26,10 @@ export function createSigner(snapshot: () => Snapshot, log: Log): Signer {
   }
   async function usable(key: DkimKey): Promise<SigningKey[]> {
     try {
-      return [{ ...key, privateKey: await keyObject(key) }];
+      const privateKey = await keyObject(key);
+      // OpenDKIM's tables and rspamd's files do not say what kind of key it is; the key does.
+      const algorithm = privateKey.asymmetricKeyType === "ed25519" ? "ed25519-sha256" : "rsa-sha256";
+      return [{ ...key, algorithm, privateKey }];
     } catch (error) {
       parsed.delete(key);
       const reason = error instanceof Error ? error.message : String(error);
@@ -29,11 +39,14 @@ export function createSigner(snapshot: () => Snapshot, log: Log): Signer {
   }
   return {
     async sign(domain, prefix, content) {
-      const active = snapshot()
-        .dkimKeys(domain)
-        .filter((key) => key.active);
+      const now = snapshot();
+      const active = now.dkimKeys(domain).filter((key) => key.active);
       const keys = (await Promise.all(active.map(usable))).flat();
-      if (keys.length === 0) return Buffer.alloc(0);
+      if (keys.length === 0) {
+        const hosted = now.domain(domain);
+        if (hosted !== undefined) onUnsigned(hosted.name);
+        return Buffer.alloc(0);
+      }
       return Buffer.from(await dkimSignatures(keys, prefix, content, new Date()), "latin1");
     },
   };

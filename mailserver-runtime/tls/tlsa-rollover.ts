@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
-import { readIfPresent, writeDurably } from "../config/durable-file.ts";
+import { readIfPresent, removeDurably, writeDurably } from "../config/durable-file.ts";
 import type { TlsaRecord } from "../dns/records.ts";
 import type { Resolver } from "../dns/resolver.ts";
 
@@ -35,6 +35,7 @@ export type KeySwitch =
 
 /** Whether the next key may be taken into use; looks at the DNS, and remembers what it saw. */
 export async function mayUseNextKey(resolver: Resolver, key: NextKey, now: number): Promise<KeySwitch> {
+  const file = join(key.folder, "next-key-seen.json");
   const published: number[] = [];
   for (const name of key.names) {
     if (name.startsWith("*.")) continue;
@@ -42,13 +43,15 @@ export async function mayUseNextKey(resolver: Resolver, key: NextKey, now: numbe
     if (status === "tempfail")
       return { may: false, reason: `the TLSA records of ${name} cannot be asked for (${reason})` };
     if (!records.some(pinsKeys)) continue;
-    if (!records.some((record) => pinsKeys(record) && record.certificate.toLowerCase() === key.spki))
+    if (!records.some((record) => pinsKeys(record) && record.certificate.toLowerCase() === key.spki)) {
+      // Caches may have this answer now: the time begins anew.
+      await removeDurably(file);
       return { may: false, reason: `the TLSA records of ${name} do not have the next key yet` };
+    }
     published.push(ttl);
   }
   // Nobody is told which key to expect.
   if (published.length === 0) return { may: true };
-  const file = join(key.folder, "next-key-seen.json");
   const before = await readSeen(file, key.spki);
   const seen = {
     spki: key.spki,

@@ -47,6 +47,8 @@ export interface Calls {
   offend: { request: Offence; answer: null };
   /** Counts how a question to an engine ended (filter/engines/). */
   engineAsked: { request: Asked; answer: null };
+  /** Mail of a domain here leaves unsigned. */
+  unsigned: { request: { domain: string }; answer: null };
   /** What becomes of a message for the queue: being written, in the spool, or not written (queue/spool-writer.ts). */
   spooling: { request: { id: string; stage: "announced" | "queued" | "failed" }; answer: null };
   /** A connection behind a proxy has said whose it is: may it stay? */

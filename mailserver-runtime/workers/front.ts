@@ -31,6 +31,7 @@ export interface FrontOptions {
   readonly greylist: Pick<Greylist, "ask" | "knows">;
   readonly bans: Pick<Bans, "offend">;
   readonly engineAsked: (asked: Asked) => void;
+  readonly unsigned: (domain: string) => void;
   /** Opened after this. */
   readonly queue: () => RunningQueue;
   /** Connections that the first process serves itself. */
@@ -79,6 +80,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
       },
       engineAsked: (asked) => {
         options.engineAsked(asked);
+        return null;
+      },
+      unsigned: ({ domain }) => {
+        options.unsigned(domain);
         return null;
       },
       async spooling({ id, stage }, from) {

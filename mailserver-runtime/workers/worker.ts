@@ -99,6 +99,7 @@ export async function startWorker(
     // An offence nobody hears of is one that came while the server ended.
     offend: (offence) => void ask.call(FRONT, "offend", offence).catch(() => {}),
     hasMet: async (account, address) => (await ask.call(FRONT, "hasMet", { account, address })).met,
+    unsigned: (domain) => void ask.call(FRONT, "unsigned", { domain }).catch(() => {}),
     engineAsked: (asked) => void ask.call(FRONT, "engineAsked", asked).catch(() => {}),
     elsewhere: (...session) => member.elsewhere(...session),
   };

@@ -15,6 +15,8 @@ const ED25519_OCTETS = 32;
 const ROLE_REASON: Readonly<Record<DkimPublicKey["role"], string>> = {
   current: "signs its mail now",
   next: "will sign its mail after the next rotation",
+  retired: "has signed mail that may still be under way",
+  revoked: "is revoked, and will be another one's in its turn",
 };
 
 export const signingKeys: Rule = function* ({ domains, ttl }) {
@@ -51,6 +53,8 @@ export const signingKeys: Rule = function* ({ domains, ttl }) {
 
 /** The p= value: what the record of this key holds, checked to be such a key. */
 function keyValue(key: DkimPublicKey, field: string): { value: string; notes: Finding[] } {
+  // An empty p= says so itself (RFC 6376 §3.6.1).
+  if (key.role === "revoked") return { value: "", notes: [] };
   const base64 = key.publicKey.replace(/-----[A-Z ]+-----/g, "").replace(/\s+/g, "");
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw notAKey(key, field);
   const octets = Buffer.from(base64, "base64");

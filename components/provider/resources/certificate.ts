@@ -41,6 +41,7 @@ export const certificate = resourceType({
   }),
   identity: ["names"],
   secrets: ["challengeSecret"],
+  moving: true,
   check({ issuer, challengeSecret }) {
     const needed = neededSecret(issuer);
     const property = "challengeSecret";
@@ -73,6 +74,12 @@ export const certificate = resourceType({
       facts: factsOf({ ...answer, spkiSha256, nextSpkiSha256, caCertificatePem }),
       owner,
     };
+  },
+  async drift({ host, limit }, { names }, facts) {
+    const answer = await host.perform("certificate.read", { names }, limit);
+    if (!answer.exists || answer.nextSpkiSha256 === facts.nextSpkiSha256) return { drift: [] };
+    const reason = `the host has renewed the certificate of ${names[0]}; its following key is to be published ahead of the next renewal`;
+    return { drift: [{ property: "nextSpkiSha256", reason }] };
   },
   async remove({ host, owner, limit }, { names }) {
     await host.perform("certificate.remove", { names, owner }, limit);

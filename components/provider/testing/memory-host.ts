@@ -150,6 +150,15 @@ export class MemoryHost implements Host {
     "dkim.remove": ({ domain, selector, owner }) => ({
       removed: this.#remove(`dkim ${selector} ${domain}`, owner),
     }),
+    "dkim.ring.put": ({ domain, owner }) => {
+      this.#put(`ring ${domain}`, { owner });
+      return { keys: [], outlook: "no rotation is under way" };
+    },
+    "dkim.ring.read": ({ domain }) => {
+      const found = this.objects.get(`ring ${domain}`);
+      return { exists: found !== undefined, algorithms: [], keys: [], owner: found?.owner };
+    },
+    "dkim.ring.remove": ({ domain, owner }) => ({ removed: this.#remove(`ring ${domain}`, owner) }),
     "certificate.put": ({ names, owner }) => ({
       ...certificateFacts,
       created: this.#put(`certificate ${names[0]}`, { owner, names }),
