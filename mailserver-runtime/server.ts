@@ -7,6 +7,7 @@
  * everything behind them stands, and close first.
  */
 
+import { fileURLToPath } from "node:url";
 import { connectAdmin } from "./admin/client.ts";
 import type { LiveServer } from "./admin/context.ts";
 import { startDkimClock } from "./admin/dkim-clock.ts";
@@ -20,6 +21,8 @@ import { openBans } from "./ban/bans.ts";
 import { guardAuthenticator } from "./ban/guarded-authenticator.ts";
 import { tooManyConnections } from "./ban/offence.ts";
 import { deliveryLimits } from "./config/account-quota.ts";
+import { readIfPresent } from "./config/durable-file.ts";
+import { versionChange } from "./config/software-version.ts";
 import { degradation, syncFailures } from "./disk/sync-failures.ts";
 import { startNameServer } from "./dns/server.ts";
 import { learnersOf } from "./filter/engines/engine-checks.ts";
@@ -104,6 +107,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const stateLease = await takeLease({ directory: directories.state, name: "lease", log, onLost });
     closers.push(() => stateLease.release());
     await endLeftBehind(directories, log);
+    const changed = await versionChange(directories.state, version, () =>
+      readIfPresent(fileURLToPath(new URL("../CHANGELOG.md", import.meta.url))),
+    );
+    if (changed !== undefined)
+      log.warn(
+        { event: "version-changed", ...changed },
+        "another version used these files before; `mailkeep docs changelog` says what changed",
+      );
 
     const { authoritative } = settings().dns;
     const nameServer =
