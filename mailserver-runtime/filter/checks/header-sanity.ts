@@ -3,16 +3,8 @@
  * one Date near to now, a Message-ID. One row a rule; each scores little, because careless is not evil.
  */
 import { fieldValue, findFields } from "../../message/headers.ts";
-import type { Check } from "../check.ts";
-import type { InboundMessage } from "../pipeline.ts";
 import { type Readable, readableValue } from "../reading/readable.ts";
-
-interface Rule {
-  readonly symbol: string;
-  readonly score: number;
-  readonly reason: string;
-  holds(readable: Readable, message: InboundMessage): boolean;
-}
+import { type Rule, ruleCheck } from "./rule-check.ts";
 
 const DAY = 86_400_000;
 /** RFC 5322 §3.3, with what old programs leave out. */
@@ -132,19 +124,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const headerSanityCheck: Check = {
-  name: "header-sanity",
-  timeLimit: 10_000,
-  onFailure: "accept",
-  async run(message, facts) {
-    const readable = await facts.readable();
-    return {
-      findings: rules
-        .filter((rule) => rule.holds(readable, message))
-        .map(({ symbol, score, reason }) => ({ check: "header-sanity", symbol, score, reason })),
-    };
-  },
-};
+export const headerSanityCheck = ruleCheck("header-sanity", rules);
 
 function lacks(name: string): (readable: Readable) => boolean {
   return ({ headers }) => !headers.fields.some((field) => field.name === name);

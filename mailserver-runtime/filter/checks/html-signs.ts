@@ -1,14 +1,8 @@
 /** How a message is made up: big coloured letters, a picture in the place of words, text in capitals. */
-import type { Check } from "../check.ts";
 import type { Readable, TextPart } from "../reading/readable.ts";
 import { readableValue } from "../reading/readable.ts";
+import { type Rule, ruleCheck } from "./rule-check.ts";
 
-interface Rule {
-  readonly symbol: string;
-  readonly score: number;
-  readonly reason: string;
-  holds(readable: Readable): boolean;
-}
 /** Characters of HTML that are looked at. */
 const MAX_HTML = 64 * 1024;
 
@@ -82,16 +76,4 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const htmlSignsCheck: Check = {
-  name: "html-signs",
-  timeLimit: 10_000,
-  onFailure: "accept",
-  async run(_message, facts) {
-    const readable = await facts.readable();
-    return {
-      findings: rules
-        .filter((rule) => rule.holds(readable))
-        .map(({ symbol, score, reason }) => ({ check: "html-signs", symbol, score, reason })),
-    };
-  },
-};
+export const htmlSignsCheck = ruleCheck("html-signs", rules);

@@ -3,15 +3,9 @@ import { knowsCharset } from "../../message/mime/encoded-words.ts";
 import { parameter } from "../../message/mime/parameters.ts";
 import { MAX_PARTS } from "../../message/mime/structure.ts";
 import { transferDecoder } from "../../message/mime/transfer-encoding.ts";
-import type { Check } from "../check.ts";
 import type { Readable } from "../reading/readable.ts";
+import { type Rule, ruleCheck } from "./rule-check.ts";
 
-interface Rule {
-  readonly symbol: string;
-  readonly score: number;
-  readonly reason: string;
-  holds(readable: Readable): boolean;
-}
 /** Parts in parts in parts: nobody writes mail like that. */
 const DEEP = 20;
 
@@ -82,19 +76,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const mimeSanityCheck: Check = {
-  name: "mime-sanity",
-  timeLimit: 10_000,
-  onFailure: "accept",
-  async run(_message, facts) {
-    const readable = await facts.readable();
-    return {
-      findings: rules
-        .filter((rule) => rule.holds(readable))
-        .map(({ symbol, score, reason }) => ({ check: "mime-sanity", symbol, score, reason })),
-    };
-  },
-};
+export const mimeSanityCheck = ruleCheck("mime-sanity", rules);
 
 function deeperThan(part: Readable["structure"], depth: number): boolean {
   return part.children.some((child) => depth <= 1 || deeperThan(child, depth - 1));

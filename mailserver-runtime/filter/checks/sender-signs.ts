@@ -6,15 +6,8 @@
  */
 import { domainOf } from "../../message/address.ts";
 import { fieldValue, findFields, type Headers } from "../../message/headers.ts";
-import type { Check } from "../check.ts";
-import { type Readable, readableValue } from "../reading/readable.ts";
-
-interface Rule {
-  readonly symbol: string;
-  readonly score: number;
-  readonly reason: string;
-  holds(readable: Readable): boolean;
-}
+import { readableValue } from "../reading/readable.ts";
+import { type Rule, ruleCheck } from "./rule-check.ts";
 
 /** Freemail providers, and the hosts that mail of theirs passes. */
 const providers: readonly (readonly [author: RegExp, hosts: RegExp])[] = [
@@ -131,19 +124,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const senderSignsCheck: Check = {
-  name: "sender-signs",
-  timeLimit: 10_000,
-  onFailure: "accept",
-  async run(_message, facts) {
-    const readable = await facts.readable();
-    return {
-      findings: rules
-        .filter((rule) => rule.holds(readable))
-        .map(({ symbol, score, reason }) => ({ check: "sender-signs", symbol, score, reason })),
-    };
-  },
-};
+export const senderSignsCheck = ruleCheck("sender-signs", rules);
 
 /** The first address of a field, lower case; "" without one. */
 function addressOf(value: string): string {
