@@ -51,6 +51,9 @@ export interface AccountOwner {
   undelete(account: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]>;
 }
 
+/** What is asked the same way of the own store and of another's. */
+type Asked = Pick<AccountOwner, "usage" | "examine" | "expire" | "expungedMessages" | "undelete">;
+
 /** Which accounts are this process's. */
 export interface Owners {
   /**
@@ -90,44 +93,33 @@ export class OwnedStore implements MailStore {
     return this.#local.sharedWith(address);
   }
 
-  usage(address: string): Promise<StoreUsage> {
+  /** Asks where the account is: this process's own store, or its owner. */
+  #ask<T>(address: string, ask: (where: Asked, account: string) => Promise<T>): Promise<T> {
     const account = address.toLowerCase();
     return this.#owners.use(account, {
-      here: () => this.#local.usage(account),
-      there: (owner) => owner.usage(account),
+      here: () => ask(this.#local, account),
+      there: (owner) => ask(owner, account),
     });
+  }
+
+  usage(address: string): Promise<StoreUsage> {
+    return this.#ask(address, (where, account) => where.usage(account));
   }
 
   /** See examination.ts. Throws "nonexistent" where there is no mail of the address. */
   examine(address: string, how: Examination): Promise<ExaminedAccount> {
-    const account = address.toLowerCase();
-    return this.#owners.use(account, {
-      here: () => this.#local.examine(account, how),
-      there: (owner) => owner.examine(account, how),
-    });
+    return this.#ask(address, (where, account) => where.examine(account, how));
   }
 
   /** See MaildirStore; as `examine`. */
   expire(address: string): Promise<readonly MailboxCount[]> {
-    const account = address.toLowerCase();
-    return this.#owners.use(account, {
-      here: () => this.#local.expire(account),
-      there: (owner) => owner.expire(account),
-    });
+    return this.#ask(address, (where, account) => where.expire(account));
   }
   expungedMessages(address: string, selection: ExpungedSelection): Promise<readonly ExpungedMessage[]> {
-    const account = address.toLowerCase();
-    return this.#owners.use(account, {
-      here: () => this.#local.expungedMessages(account, selection),
-      there: (owner) => owner.expungedMessages(account, selection),
-    });
+    return this.#ask(address, (where, account) => where.expungedMessages(account, selection));
   }
   undelete(address: string, selection: ExpungedSelection): Promise<readonly MailboxCount[]> {
-    const account = address.toLowerCase();
-    return this.#owners.use(account, {
-      here: () => this.#local.undelete(account, selection),
-      there: (owner) => owner.undelete(account, selection),
-    });
+    return this.#ask(address, (where, account) => where.undelete(account, selection));
   }
 
   /** Who adds to a mailbox, other than by a delivery, does so where the account is. */
