@@ -164,6 +164,7 @@ const mail = z.strictObject({
       ipv4: z.array(z.string()).optional(),
       ipv6: z.array(z.string()).optional(),
       outgoing: z.array(z.string()).optional(),
+      reverse: z.enum(["checked", "unchecked"]).optional(),
     })
     .optional(),
   certificate: certificate.optional(),

@@ -220,6 +220,11 @@ export interface HostAddresses {
   readonly ipv6?: readonly pulumi.Input<string>[];
   /** Addresses or prefixes that mail leaves from, for SPF; those of the host when absent. */
   readonly outgoing?: readonly string[];
+  /**
+   * Whether `up` fails while a public address is not named after the host (PTR), with what to ask its owner for; `checked` when
+   * absent. Much of the world refuses mail from an address without its name. Private addresses are passed over.
+   */
+  readonly reverse?: "checked" | "unchecked";
 }
 
 export interface WebArgs {

@@ -17,6 +17,7 @@ import { Mailbox } from "./accounts/mailbox.ts";
 import { Relay } from "./accounts/relay.ts";
 import { Certificate } from "./certificate/certificate.ts";
 import { IssuedCertificate } from "./certificate/issued-certificate.ts";
+import { DnsCheck } from "./dns/dns-check.ts";
 import { PlanError } from "./dns/plan.ts";
 import type { LeftOut } from "./dns/plan-types.ts";
 import { keysToCome, type PublishedStack, publish, recordsOf } from "./dns/publish.ts";
@@ -109,6 +110,13 @@ export class MailStack extends pulumi.ComponentResource {
       { ...onHost, dependsOn: [...given, ...(host.contain?.(given) ?? [])] },
     );
     const records = elsewhere.flatMap((publication) => publish(published, publication, [server]));
+    const { ipv4 = [], ipv6 = [], reverse = "checked" } = args.addresses ?? { reverse: "unchecked" };
+    if (reverse === "checked")
+      new DnsCheck(
+        `${name}-reverse`,
+        { name: "reverse", addresses: [...ipv4, ...ipv6], hostname: plan.hostname },
+        { ...onHost, dependsOn: [server, ...records] },
+      );
     // An authority looks at the names and asks the server: both are there first.
     if (issuer.type === "acme")
       for (const { called, names } of wanted)

@@ -4,6 +4,7 @@ import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
 import { destroy } from "./commands/destroy.ts";
 import { dkim } from "./commands/dkim.ts";
+import { dns } from "./commands/dns.ts";
 import { explain } from "./commands/explain.ts";
 import { help } from "./commands/help.ts";
 import { learn } from "./commands/learn.ts";
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   quarantine,
   learn,
   reports,
+  dns,
   tls,
   dkim,
   mailbox,

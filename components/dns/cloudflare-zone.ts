@@ -53,7 +53,7 @@ interface Look {
 }
 
 /** After how long without an answer a person is told. */
-const SILENCE_MS = 10_000;
+const SILENCE_MS = 30_000;
 /** Records above this number are not looked at: far more than any zone may have. */
 const MOST_RECORDS = 1_000_000;
 

@@ -73,8 +73,11 @@ export async function serveProvider(options: HostOptions = {}): Promise<ServedPr
 }
 
 /** What the plugin's entry does: serves, says where, and ends when it is told to. */
-export async function runProviderHost(engineAddress: string | undefined): Promise<void> {
-  const served = await serveProvider({ engineAddress });
+export async function runProviderHost(
+  engineAddress: string | undefined,
+  provider?: HostOptions["provider"],
+): Promise<void> {
+  const served = await serveProvider({ engineAddress, ...(provider && { provider }) });
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void served.close().finally(() => process.exit(0)));
   process.stdout.write(`${served.port}\n`);
@@ -135,6 +138,14 @@ function handlers(provider: ResourceProvider, engine: EngineLog): grpc.UntypedSe
     async check(request: InstanceType<typeof messages.CheckRequest>) {
       return checkResponse(await provider.check(checkOf(request)));
     },
+    ...(provider.invoke && {
+      async invoke(request: InstanceType<typeof messages.InvokeRequest>) {
+        const found = await provider.invoke?.({ token: request.getTok(), args: mapOf(request.getArgs()) });
+        const answer = new messages.InvokeResponse();
+        answer.setReturn(structOf(found ?? {}));
+        return answer;
+      },
+    }),
     async diff(request: InstanceType<typeof messages.DiffRequest>) {
       return diffResponse(
         await provider.diff({

@@ -24,6 +24,14 @@ const deployedSchema = z.object({
   secretsFile: z.string().optional(),
   caCertificateFile: z.string().optional(),
   dataDirectory: z.string(),
+  /** Absent in stacks that were brought up by an earlier version. */
+  dns: z
+    .object({
+      records: z.array(z.string()),
+      reverse: z.array(z.string()),
+      toEnter: z.string().optional(),
+    })
+    .default({ records: [], reverse: [] }),
 });
 /** What the program exports. */
 export type DeployedOutputs = z.infer<typeof deployedSchema>;

@@ -173,6 +173,7 @@ export class MemoryHost implements Host {
     }),
     "relay.remove": ({ name, owner }) => ({ removed: this.#remove(`relay ${name}`, owner) }),
     "settings.remove": ({ owner }) => ({ removed: this.#remove("settings", owner) }),
+    "dns.check": () => ({ ok: true, sets: [], reverse: [], zones: [], spf: [], lines: [] }),
     "zone.put": ({ origin, text, owner }) => ({
       serial: 7,
       changed: this.#put(`zone ${origin}`, { owner, text }),
