@@ -45,11 +45,11 @@ export interface StackUnderTest {
 export function stackUnderTest(
   test: TestContext,
   providers: Readonly<Record<string, ProviderFactory>>,
-  names = { project: "mailkeep", stack: "test" },
+  config: Readonly<Record<string, string>> = {},
 ): StackUnderTest {
   const directory = mkdtempSync(join(tmpdir(), "mailkeep-stack-"));
   test.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-  const files = new StackFiles(join(directory, "backend"), names.project, names.stack);
+  const files = new StackFiles(join(directory, "backend"), "mailkeep", "test");
   const events: EngineEvent[] = [];
   const operation: Operation = {
     files,
@@ -73,8 +73,8 @@ export function stackUnderTest(
   };
   const programOf = (body: () => unknown) => ({
     directory,
-    config: {},
-    secretKeys: [],
+    config: { ...config },
+    secretKeys: Object.keys(config),
     load: async () => body(),
   });
   return {

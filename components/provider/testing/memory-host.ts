@@ -173,6 +173,11 @@ export class MemoryHost implements Host {
     }),
     "relay.remove": ({ name, owner }) => ({ removed: this.#remove(`relay ${name}`, owner) }),
     "settings.remove": ({ owner }) => ({ removed: this.#remove("settings", owner) }),
+    "dynamic-zone.put": ({ zone, recordSets }) => {
+      this.objects.set(`dynamic-zone ${zone}`, { owner: "", recordSets });
+      return { changed: Object.keys(recordSets).length };
+    },
+    "dynamic-zone.remove": ({ zone }) => ({ changed: this.objects.delete(`dynamic-zone ${zone}`) ? 1 : 0 }),
     "dns.check": () => ({ ok: true, sets: [], reverse: [], zones: [], spf: [], lines: [] }),
     "zone.put": ({ origin, text, owner }) => ({
       serial: 7,
