@@ -19,7 +19,7 @@ import {
 } from "../../admin/contract.ts";
 import { perform } from "../../admin/operations.ts";
 import { createResolver } from "../../dns/resolver.ts";
-import { directoryWith, freePort, hasTool, run, startKnot } from "../../dns/test-support.ts";
+import { directoryWith, freePort, hasTool, run, serve, startKnot } from "../../dns/test-support.ts";
 import { startServer } from "../../server.ts";
 import { acmeIssuerSchema } from "../../settings/certificate-issuer.ts";
 import { directoriesBelow } from "../../settings/directories.ts";
@@ -38,12 +38,13 @@ async function temporary(t: TestContext): Promise<string> {
   return root;
 }
 
-async function server(t: TestContext) {
+async function server(t: TestContext, proxyProtocol: readonly string[] = []) {
   const directories = directoriesBelow(await temporary(t));
   const listeners = (["http", "https", "imaps"] as const).map((protocol) => ({
     protocol,
     address: "127.0.0.1",
     port: 0,
+    proxyProtocol: protocol === "https" ? [...proxyProtocol] : [],
   }));
   const settings = { hostname: NAME, listeners, dns: { servers: ["127.0.0.1:9"] }, workers: { most: 1 } };
   await perform("settings.put", { settings, owner }, { directories, version });
@@ -153,6 +154,41 @@ for (const [type, listener] of [
     const again = await admin.perform("certificate.put", { names: [NAME], issuer, owner });
     assert.equal(again.fingerprint, state.fingerprint, "declaring it again orders nothing");
   });
+
+test("behind HAProxy at port 443, which passes TLS on by name with a PROXY header, TLS-ALPN-01 works and clients are served (RFC 8737)", async (t) => {
+  if (!hasTool(t, "haproxy", "haproxy")) return;
+  const running = await server(t, ["127.0.0.1"]);
+  const { portOf, admin } = running;
+  const front = await freePort();
+  const config = `defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 30s
+  timeout server 30s
+frontend tls
+  bind 127.0.0.1:${front}
+  tcp-request inspect-delay 10s
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  use_backend mail if { req.ssl_sni -i ${NAME} }
+backend mail
+  server mailkeep 127.0.0.1:${portOf("https")} send-proxy-v2
+`;
+  const folder = await directoryWith(t, { "haproxy.cfg": config });
+  await serve(t, "haproxy", ["-db", "-f", path.join(folder, "haproxy.cfg")], () =>
+    issuerServed(t, front).then(
+      (issuer) => issuer !== "",
+      () => false,
+    ),
+  );
+  const pebble = await startPebble(t, { tlsPort: front });
+  if (pebble === undefined) return;
+  const { directory } = pebble;
+  const issuer = { type: "acme" as const, directory, challenge: { type: "tls-alpn-01" as const } };
+  await admin.perform("certificate.put", { names: [NAME], issuer, owner });
+  const state = await ended(running);
+  assert.equal(state.lastError, undefined);
+  assert.match(await issuerServed(t, front), /Pebble/);
+});
 
 test("a proof that the authority cannot see is named, with when it is tried again; what was served stays", async (t) => {
   const running = await server(t);
