@@ -130,8 +130,9 @@ export class MessageIndex {
   }
 
   schedule(entry: Entry, at: number): void {
+    // The same number in both: the agenda's mark counts only while it is the entry's.
     entry.dueAt = Math.round(at);
-    this.#agenda.add(at, entry);
+    this.#agenda.add(entry.dueAt, entry);
   }
 
   /** Takes a message out of the index; false where it was not there. */

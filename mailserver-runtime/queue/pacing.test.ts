@@ -197,3 +197,22 @@ test("what waits for a receiver still comes back at the end of its lifetime, wit
   }, "the end");
   assert.match(reports[1]?.content.buffer?.toString() ?? "", /Status: 4\.4\.7/);
 });
+
+test("what was deferred is tried again at its time, whatever part of a second chance has added to it", async (context) => {
+  let asked = 0;
+  const sink = await server(context, {
+    answer: (line) => (line.startsWith("RCPT") && ++asked === 1 ? "451 4.7.1 come again" : undefined),
+  });
+  const { queue, clock } = await testQueue(context, sink.port, {
+    resolver,
+    random: () => 1 / 3,
+    delivery: { retrySeconds: [1] },
+  });
+  const { id } = await queue.enqueue(submission("eve@small.test"));
+  await until(async () => (await queue.operator.show(id))?.attempts === 1, "the refusal");
+  const hands = setInterval(() => {
+    clock.now += 500;
+  }, 10);
+  context.after(() => clearInterval(hands));
+  await until(() => sink.messages.length === 1, "the second attempt");
+});
