@@ -112,9 +112,16 @@ export async function previewDestroy(operation: Operation): Promise<OperationRes
 
 /** The stack's outputs, in wire form. Throws `no-stack`. */
 export async function outputs(operation: Pick<Operation, "files" | "secrets">): Promise<PropertyMap> {
+  return stackOutputs(await resources(operation));
+}
+
+/** What the stack holds, in wire form. Throws `no-stack`. */
+export async function resources(
+  operation: Pick<Operation, "files" | "secrets">,
+): Promise<readonly ResourceState[]> {
   const { stored, exists } = await load(operation);
   if (!exists) throw noStack(operation.files);
-  return stackOutputs(stored.resources);
+  return stored.resources;
 }
 
 const noStack = (files: StackFiles): EngineError =>
@@ -125,7 +132,7 @@ const noStack = (files: StackFiles): EngineError =>
 
 const parallelOf = (operation: Operation): number => operation.parallel ?? PARALLEL_STEPS;
 
-const stackOutputs = (resources: readonly ResourceState[]): PropertyMap =>
+export const stackOutputs = (resources: readonly ResourceState[]): PropertyMap =>
   resources.find((state) => state.type === STACK_TYPE && !state.delete)?.outputs ?? {};
 
 async function load({ files, secrets }: Pick<Operation, "files" | "secrets">) {

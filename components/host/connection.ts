@@ -5,6 +5,7 @@
  * Making a connection never dials. The first operation does, again and again until its own deadline: a host that is being
  * made in the same deployment may need a while before it answers.
  */
+import type { Readable } from "node:stream";
 import { z } from "zod";
 import type {
   OperationAnswer,
@@ -86,6 +87,8 @@ export interface Host {
   startServer(wanted: StartServer, limit: Limit): Promise<void>;
   /** Stops it: by request, by SIGTERM, by SIGKILL. A server that does not run is no error. */
   stopServer(graceMs: number, limit: Limit): Promise<void>;
+  /** The end of the server's log and, where told so, what comes after it; for a host whose files are not here. */
+  readLog?(from: { readonly lines: number; readonly follow: boolean }, limit: Limit): Promise<Readable>;
   /** The key the machine proved, for a connection by ssh: the fingerprint and the line of known_hosts. */
   hostKey?(limit: Limit): Promise<{ readonly fingerprint: string; readonly publicKey: string }>;
   /** The machine itself, where mailkeep looks after it: its packages, its units, its firewall. */

@@ -2,6 +2,8 @@
 import { existsSync, watch } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Host } from "../../host/connection.ts";
 import { type Command, UsageError } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
 import { logLine } from "../local/log-line.ts";
@@ -25,17 +27,34 @@ export const logs: Command = {
     const count = options.lines === undefined ? 50 : Number(options.lines);
     if (!Number.isInteger(count) || count < 0) throw new UsageError("--lines is a whole number");
     const stack = await deployedStack(stackNamed(options));
+    const show = (line: string) => process.stdout.write(`${options.json ? line : logLine(line)}\n`);
+    if (stack.host.readLog) {
+      await showFromHost(stack.host, { lines: count, follow: options.follow === true }, show);
+      return 0;
+    }
     const file = join(stack.host.directories.log, LOG_FILE);
     if (!existsSync(file) && !options.follow) {
       process.stderr.write(`${file} is not there: the server has not said anything yet.\n`);
       return 1;
     }
-    const show = (line: string) => process.stdout.write(`${options.json ? line : logLine(line)}\n`);
     const position = await last(file, count, show);
     if (options.follow) await follow(file, position, show);
     return 0;
   },
 };
+
+/** From a host whose files are not here, until it ends or this process is told to. */
+async function showFromHost(
+  host: Host,
+  from: { lines: number; follow: boolean },
+  show: (line: string) => void,
+): Promise<void> {
+  const log = await host.readLog?.(from, { deadline: Date.now() + 30_000 });
+  if (!log) return;
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => log.destroy());
+  for await (const line of createInterface({ input: log })) if (line !== "") show(line);
+  await host.close();
+}
 
 /** Shows the last lines and gives the position behind them. */
 async function last(file: string, count: number, show: (line: string) => void): Promise<number> {

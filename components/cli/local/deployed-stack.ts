@@ -6,9 +6,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { Workspace } from "../../engine/config/workspace.ts";
 import { EngineError } from "../../engine/errors.ts";
-import { outputs } from "../../engine/operations.ts";
+import { resources, stackOutputs } from "../../engine/operations.ts";
+import type { ResourceState } from "../../engine/resource-state.ts";
+import { parseProviderReference } from "../../engine/urn.ts";
 import { plainMap } from "../../engine/wire.ts";
-import { connect, type Host } from "../../host/connection.ts";
+import { connect, type Host, type HostConnection, hostConnectionSchema } from "../../host/connection.ts";
 
 const deployedSchema = z.object({
   hostname: z.string(),
@@ -41,20 +43,41 @@ export interface DeployedStack extends DeployedOutputs {
   readonly workspace: Workspace;
   /** The host; nothing is dialled before its first operation. */
   readonly host: Host;
+  /** The certificate of the authority that its certificate is from, where that is one of its own. */
+  readonly caCertificatePem: string | undefined;
 }
 
 /** @throws EngineError "no-stack" where nothing has been deployed yet */
 export async function deployedStack(name: string): Promise<DeployedStack> {
   const workspace = new Workspace({ stack: name });
-  const found = await outputs({ files: workspace.files, secrets: (salt) => workspace.secrets(salt) });
-  const parsed = deployedSchema.safeParse(plainMap(found));
+  const states = await resources({ files: workspace.files, secrets: (salt) => workspace.secrets(salt) });
+  const parsed = deployedSchema.safeParse(plainMap(stackOutputs(states)));
   if (!parsed.success)
     throw new EngineError(
       "no-stack",
       `stack '${name}' is not up: it has no endpoints yet. 'mailkeep up --stack ${name}' brings it up.`,
     );
-  const host = connect({ type: "local", directory: parsed.data.dataDirectory });
-  return { ...parsed.data, name, workspace, host };
+  const { dataDirectory } = parsed.data;
+  const host = connect(connectionIn(states) ?? { type: "local", directory: dataDirectory });
+  return { ...parsed.data, name, workspace, host, caCertificatePem: authorityIn(states) };
+}
+
+/** How the deployed server's host is reached: as the provider of its resource was told. */
+function connectionIn(states: readonly ResourceState[]): HostConnection | undefined {
+  const server = states.find(({ type, delete: gone }) => type === "mailkeep:index:Server" && !gone);
+  if (!server?.provider) return undefined;
+  const { urn } = parseProviderReference(server.provider);
+  const {
+    version: _,
+    __internal: __,
+    ...inputs
+  } = plainMap(states.find((state) => state.urn === urn)?.inputs ?? {});
+  return hostConnectionSchema.safeParse(inputs).data;
+}
+
+function authorityIn(states: readonly ResourceState[]): string | undefined {
+  const pem = states.find(({ type }) => type === "mailkeep:index:Certificate")?.outputs.caCertificatePem;
+  return typeof pem === "string" && pem !== "" ? pem : undefined;
 }
 
 /** Where a stack's data lies, which outlives it; undefined where nothing is deployed. Never throws. */

@@ -1,5 +1,4 @@
 /** The probe of a deployed stack: who writes to whom, over which listeners, and how its steps are shown. */
-import { readFileSync } from "node:fs";
 import type { ProbeReport, ProbeStep } from "../../probe/probe.ts";
 import { UsageError } from "../command.ts";
 import { type DeployedStack, knownPasswords } from "./deployed-stack.ts";
@@ -39,7 +38,7 @@ export async function prove(
     to: { address: to, password: passwords[to]! },
     submission: endpoint(stack, "submissions"),
     imap: endpoint(stack, "imaps"),
-    ca: stack.caCertificateFile ? readFileSync(stack.caCertificateFile, "utf8") : undefined,
+    ca: stack.caCertificatePem,
     throughMx: domainOf(from) !== domainOf(to) && settings.settings?.submission.hostedDomains === "mx",
     timeoutMs: options.timeoutMs,
     trace: async (messageId) =>

@@ -16,6 +16,16 @@ const DIAL_MS = 20_000;
 /** Channels at a time: below sshd's own limit, so that a person may log in, too. */
 const CHANNELS = 8;
 
+const exits = new WeakMap<ClientChannel, { code: number | null }>();
+
+/** A short command's end may come in the packet that opens its channel, before anybody else can listen. */
+function noteExit(channel: ClientChannel): void {
+  channel.once("exit", (code: number | null) => exits.set(channel, { code }));
+}
+
+/** How a channel's command ended: its code, null for a signal; undefined where the connection broke before. */
+export const exitOf = (channel: ClientChannel): number | null | undefined => exits.get(channel)?.code;
+
 interface Way {
   readonly client: Client;
   readonly hostKey: Buffer;
@@ -77,7 +87,10 @@ export class Link {
         limit,
         new Promise<ClientChannel | (Error & { reason?: unknown })>((resolve) => {
           try {
-            open(client, (error, channel) => resolve(error ?? channel));
+            open(client, (error, channel) => {
+              if (!error) noteExit(channel);
+              resolve(error ?? channel);
+            });
           } catch (error) {
             resolve(error instanceof Error ? error : new Error(String(error)));
           }

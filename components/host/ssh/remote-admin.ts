@@ -5,6 +5,7 @@ import { HostError } from "../host-error.ts";
 import { CURRENT, RUNTIME_ROOT } from "../installed-runtime.ts";
 import { runtimeFiles } from "../runtime-files.ts";
 import { COMPILE_CACHE, SERVER_USER } from "../unit-text.ts";
+import { exitOf } from "./link.ts";
 import type { SshMachine } from "./ssh-machine.ts";
 
 const START_MS = 30_000;
@@ -26,23 +27,20 @@ export function startRemoteAdmin(machine: SshMachine, directory: string): AdminP
   const ended = machine.start(argv, { deadline: Date.now() + START_MS }).then(
     (channel) => {
       kill = () => channel.destroy();
-      let code: number | null | undefined;
-      channel.on("exit", (exit: number | null) => {
-        code = exit;
-      });
       channel.on("error", () => {});
       stdin.pipe(channel);
       channel.pipe(stdout);
       channel.stderr.pipe(stderr);
       return new Promise<Awaited<AdminProcess["ended"]>>((resolve) =>
-        channel.on("close", () =>
+        channel.on("close", () => {
+          const code = exitOf(channel);
           // Without a code nobody knows how far it came: the same request is sent again.
           resolve(
             code === undefined
               ? { reason: "lost its connection", code: "unreachable" }
               : { reason: `ended with code ${code}`, code: "internal" },
-          ),
-        ),
+          );
+        }),
       );
     },
     (error) => ({

@@ -2,6 +2,7 @@
  * A Debian or Ubuntu machine as a mail host, over one ssh connection: the server's own user and directories, its code in
  * `/opt/mailkeep`, its process a systemd unit. Operations of the admin contract go through the runtime's own command there.
  */
+import type { Readable } from "node:stream";
 import type {
   OperationAnswer,
   OperationName,
@@ -33,8 +34,8 @@ export function connectSsh(to: SshConnection): Host {
 class SshHost implements Host {
   readonly description: string;
   readonly directories: Directories;
-  /** Two round trips to log in, more with a jump host, over a slow line. */
-  readonly patienceMs = 4_000;
+  /** A login takes some round trips, more with a jump host; a busy machine takes its time. */
+  readonly patienceMs = 10_000;
   readonly machine: SshMachine;
   readonly #root: string;
   readonly #link: Link;
@@ -55,6 +56,16 @@ class SshHost implements Host {
     limit: Limit,
   ): Promise<OperationAnswer<N>> {
     return readAnswer(operation, await this.#admin.ask(JSON.stringify({ operation, request }), limit));
+  }
+
+  async readLog({ lines, follow }: { lines: number; follow: boolean }, limit: Limit): Promise<Readable> {
+    const file = `${this.directories.log}/mail.log`;
+    const channel = await this.machine.start(
+      ["tail", "-n", String(lines), ...(follow ? ["-F"] : []), file],
+      limit,
+    );
+    channel.stderr.resume();
+    return channel;
   }
 
   async hostKey(limit: Limit) {

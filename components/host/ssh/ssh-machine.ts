@@ -5,7 +5,7 @@ import type { Limit } from "../connection.ts";
 import { HostError } from "../host-error.ts";
 import type { Ended, Machine, MachineFacts, Script } from "../machine.ts";
 import type { SshConnection } from "./connection-schema.ts";
-import type { Link } from "./link.ts";
+import { exitOf, type Link } from "./link.ts";
 import { parseFacts, surveyScript } from "./survey.ts";
 
 /** More output than this is no answer of ours. */
@@ -129,7 +129,6 @@ function collect(channel: ClientChannel, script: Script, limit: Limit, name: str
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
   const outputs = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let size = 0;
-  let code: number | null | undefined;
   const give = (error: HostError) => {
     channel.destroy();
     reject(error);
@@ -146,13 +145,11 @@ function collect(channel: ClientChannel, script: Script, limit: Limit, name: str
   };
   channel.on("data", take("stdout"));
   channel.stderr.on("data", take("stderr"));
-  channel.on("exit", (exit: number | null) => {
-    code = exit;
-  });
   channel.on("error", () => {});
   channel.on("close", () => {
     clearTimeout(timer);
     limit.signal?.removeEventListener("abort", aborted);
+    const code = exitOf(channel);
     if (code === undefined)
       return reject(
         new HostError("unreachable", `The connection to ${name} broke while it was to ${script.what}.`),

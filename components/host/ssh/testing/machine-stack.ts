@@ -32,7 +32,7 @@ export function machineStack(
         ...host,
       },
     });
-    const { hostname, endpoints } = mail;
-    return { hostname, endpoints };
+    const { hostname, endpoints, logins, dataDirectory } = mail;
+    return { hostname, endpoints, logins, dataDirectory };
   };
 }
