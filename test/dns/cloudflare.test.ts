@@ -12,6 +12,7 @@ import { createProvider } from "../../components/provider/provider.ts";
 import { MemoryHost } from "../../components/provider/testing/memory-host.ts";
 import { CloudflareEmulator, type EmulatedZone, type Right } from "../support/cloudflare/emulator.ts";
 import { cloudflareDouble } from "../support/cloudflare/plugin-double.ts";
+import { ringOfKeys } from "../support/ring-of-keys.ts";
 import { stackUnderTest } from "../support/stack-under-test.ts";
 
 const TOKEN = "emulated-token-with-all-rights-0123456789";
@@ -39,7 +40,7 @@ async function cloudflareStack(t: TestContext, zones: readonly EmulatedZone[] = 
   });
   t.after(() => emulator.close());
   const host = new MemoryHost();
-  host.publicKeyOf = publicKey;
+  host.ringOf = (domain) => ringOfKeys((selector) => publicKey(domain, selector));
   const stack = stackUnderTest(t, {
     mailkeep: () => createProvider({ connect: () => host }),
     cloudflare: () => cloudflareDouble(),

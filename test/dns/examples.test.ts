@@ -8,6 +8,7 @@ import { createProvider } from "../../components/provider/provider.ts";
 import { MemoryHost } from "../../components/provider/testing/memory-host.ts";
 import { CloudflareEmulator } from "../support/cloudflare/emulator.ts";
 import { cloudflareDouble } from "../support/cloudflare/plugin-double.ts";
+import { ringOfKeys } from "../support/ring-of-keys.ts";
 import { stackUnderTest } from "../support/stack-under-test.ts";
 
 const TOKEN = "emulated-token-with-all-rights-0123456789";
@@ -18,7 +19,7 @@ const examples = join(import.meta.dirname, "../../examples");
 
 async function example(t: TestContext, name: string, config: Readonly<Record<string, string>>) {
   const host = new MemoryHost();
-  host.publicKeyOf = () => publicKey;
+  host.ringOf = () => ringOfKeys(() => publicKey);
   const stack = stackUnderTest(
     t,
     { mailkeep: () => createProvider({ connect: () => host }), cloudflare: () => cloudflareDouble() },

@@ -75,7 +75,7 @@ before(async () => {
     tokens: { [TOKEN]: ["zone:read", "dns:read", "dns:edit"] },
     perPage: 7,
   });
-  for (const name of ["index.ts", "package.json", "components", "mailserver-runtime", "test"])
+  for (const name of ["index.ts", "package.json", "build", "components", "mailserver-runtime", "test"])
     cpSync(join(repository, name), join(project, name), { recursive: true });
   symlinkSync(join(repository, "node_modules"), join(project, "node_modules"));
   const settings = parse(readFileSync(join(repository, "Pulumi.yaml"), "utf8")) as {

@@ -34,6 +34,8 @@ export class MemoryHost implements Host {
   stops = 0;
   /** What a key's public part is. */
   publicKeyOf = (domain: string, selector: string): string => `public-${selector}-${domain}`;
+  /** What a domain's keys are. */
+  ringOf = (_domain: string): OperationAnswer<"dkim.ring.put">["keys"] => [];
   /** Thrown by the next operations, first one first. */
   readonly failures: Error[] = [];
 
@@ -152,11 +154,11 @@ export class MemoryHost implements Host {
     }),
     "dkim.ring.put": ({ domain, owner }) => {
       this.#put(`ring ${domain}`, { owner });
-      return { keys: [], outlook: "no rotation is under way" };
+      return { keys: this.ringOf(domain), outlook: "no rotation is under way" };
     },
     "dkim.ring.read": ({ domain }) => {
       const found = this.objects.get(`ring ${domain}`);
-      return { exists: found !== undefined, algorithms: [], keys: [], owner: found?.owner };
+      return { exists: found !== undefined, algorithms: [], keys: this.ringOf(domain), owner: found?.owner };
     },
     "dkim.ring.remove": ({ domain, owner }) => ({ removed: this.#remove(`ring ${domain}`, owner) }),
     "certificate.put": ({ names, owner }) => ({
