@@ -159,6 +159,8 @@ async function tellWhileWaiting<T>(answer: Promise<T>, zone: string): Promise<T>
       `Cloudflare has not answered about ${zone} yet: it is out of reach, or its rate limit (1,200 requests in five minutes) is used up and the plugin waits as long as it is told to.`,
     );
   }, SILENCE_MS);
+  // A program that ends early, because something else failed, must not wait for this.
+  timer.unref();
   try {
     return await answer;
   } finally {

@@ -158,7 +158,9 @@ export class MemoryHost implements Host {
     },
     "dkim.ring.read": ({ domain }) => {
       const found = this.objects.get(`ring ${domain}`);
-      return { exists: found !== undefined, algorithms: [], keys: this.ringOf(domain), owner: found?.owner };
+      const keys = this.ringOf(domain);
+      const algorithms = [...new Set(keys.map(({ algorithm }) => algorithm))];
+      return { exists: found !== undefined, algorithms, keys, owner: found?.owner };
     },
     "dkim.ring.remove": ({ domain, owner }) => ({ removed: this.#remove(`ring ${domain}`, owner) }),
     "certificate.put": ({ names, owner }) => ({
