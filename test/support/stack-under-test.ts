@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent } from "../../components/engine/events.ts";
 import {
   destroy,
@@ -68,6 +69,8 @@ export function stackUnderTest(
     try {
       return await run();
     } finally {
+      // A program that was stopped leaves the server of its hooks behind, which would keep the test's process alive.
+      pulumi.runtime.getCallbacks()?.shutdown();
       for (const listener of listeners) process.on("unhandledRejection", listener);
     }
   };
