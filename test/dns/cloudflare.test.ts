@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import type { MailStackArgs } from "../../components/mail-stack-args.ts";
 import { createProvider } from "../../components/provider/provider.ts";
@@ -14,6 +14,9 @@ import { CloudflareEmulator, type EmulatedZone, type Right } from "../support/cl
 import { cloudflareDouble } from "../support/cloudflare/plugin-double.ts";
 import { ringOfKeys } from "../support/ring-of-keys.ts";
 import { stackUnderTest } from "../support/stack-under-test.ts";
+
+// Programs that were stopped half-way leave the SDK waiting for answers that nobody will give.
+after(() => void setTimeout(() => process.exit(), 1_000).unref());
 
 const TOKEN = "emulated-token-with-all-rights-0123456789";
 const READER = "emulated-token-that-only-reads-0123456789";
