@@ -5,7 +5,7 @@ import type { Check, CheckResult } from "../check.ts";
 /**
  * Evidence → score, linear between the points. The third point is where the cost of a lost ham, counted as
  * nine of a missed spam, is least in cross-validation of the whole verdict inside the earlier half of the corpus
- * (docs/decisions/0029): there the classifier alone reaches Junk.
+ * (docs/decisions/0034): there the classifier alone reaches Junk.
  */
 const scale: readonly (readonly [evidence: number, score: number])[] = [
   [-20, -3],

@@ -2,7 +2,7 @@
  * What a message says of who made it, against what that maker would have written: a mail program's own fields, a freemail
  * provider's own hosts, an author whose name is another's address.
  *
- * Weights are from general knowledge, and were looked at on the earlier half of the corpus alone (docs/decisions/0029).
+ * Weights are from general knowledge, and were looked at on the earlier half of the corpus alone (docs/decisions/0034).
  */
 import { domainOf } from "../../message/address.ts";
 import { fieldValue, findFields, type Headers } from "../../message/headers.ts";
