@@ -91,7 +91,7 @@ export async function baseImage(docker: Docker): Promise<string> {
     const made = `${archive}.${process.pid}`;
     const { code, stderr } = await run(
       "mmdebstrap",
-      ["--quiet", "--variant=extract", `--include=${packages}`, "bookworm", made],
+      ["--quiet", "--format=tar", "--variant=extract", `--include=${packages}`, "bookworm", made],
       { timeoutMs: 280_000 },
     );
     if (code !== 0) throw new Error(`mmdebstrap: ${stderr}`);

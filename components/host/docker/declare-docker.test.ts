@@ -32,7 +32,9 @@ const publicKey = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .publicKey.export({ type: "spki", format: "der" })
   .toString("base64");
 const facts: Record<string, Record<string, unknown>> = {
-  "mailkeep:index:DkimKey": { publicKey },
+  "mailkeep:index:DkimKeys": {
+    keys: [{ selector: "mk1", role: "current", algorithm: "rsa-2048", publicKey }],
+  },
   "mailkeep:index:Certificate": {
     spkiSha256: "aa".repeat(32),
     nextSpkiSha256: "bb".repeat(32),
@@ -80,7 +82,7 @@ test("directories, keys and files come before the container, and accounts after 
     assert.ok(index >= 0, `${name} is not among ${order.join(", ")}`);
     return index;
   };
-  for (const before of ["mail-directories", "mail-mk1-example.org", "mail-certificate", "mail-settings"])
+  for (const before of ["mail-directories", "mail-dkim-example.org", "mail-certificate", "mail-settings"])
     assert.ok(at(before) < at("mail-container"), before);
   assert.ok(at("mail-image") < at("mail-directories"));
   assert.ok(at("mail-container") < at("mail-server"));
