@@ -13,7 +13,7 @@ const TAB = 0x09;
 const COLON = 0x3a;
 
 /** Fields are looked for in so many bytes of a header; no mail has more, and walking 100 MB of them stalls everybody. */
-export const MAX_FIELD_BYTES = 1024 * 1024;
+export const MAX_FIELD_BYTES = 512 * 1024;
 
 /** Walks over the fields of a header block; the properties describe the field `next` found. */
 export class FieldCursor {
