@@ -35,7 +35,7 @@ const rows: readonly Row[] = [
   { connections: 50, size: 102_400, messages: 1000 },
 ];
 /** How long a load of --quick lasts about, and what is sent first to learn how many messages that are. */
-const QUICK_MS = 1500;
+const QUICK_MS = 1300;
 const PROBE = 40;
 const contestants: readonly BenchPeer[] = [mailkeep, postfixDovecot];
 
