@@ -40,6 +40,18 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
+/** Help for what a command can do, a line each, by name. */
+export const actionLines = (summaries: Readonly<Record<string, string>>): string =>
+  Object.entries(summaries)
+    .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
+    .join("\n");
+
+/** The summaries of a table of actions. */
+export const summariesOf = (
+  actions: Readonly<Record<string, { readonly summary: string }>>,
+): Record<string, string> =>
+  Object.fromEntries(Object.entries(actions).map(([name, { summary }]) => [name, summary]));
+
 /** A mistake on the command line: shown without a stack, exit code 1. */
 export class UsageError extends Error {
   override readonly name = "UsageError";

@@ -37,3 +37,6 @@ export const stackNamed = (options: Readonly<Record<string, string | true | unde
   typeof options.stack === "string"
     ? options.stack
     : (process.env.PULUMI_STACK?.split("/").at(-1) ?? DEFAULT_STACK);
+
+/** How long a person waits for the answer to a command. */
+export const answerLimit = () => ({ deadline: Date.now() + 60_000 });

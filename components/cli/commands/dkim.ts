@@ -1,9 +1,8 @@
 /** `mailkeep dkim`: which keys sign each domain's mail, and rotating them. */
-import { type Command, UsageError, unknownName } from "../command.ts";
+import { actionLines, type Command, UsageError, unknownName } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
-const limit = () => ({ deadline: Date.now() + 60_000 });
 const actions = {
   status: "the keys of each domain, and how far a rotation is",
   rotate: "begin a rotation of a domain's keys, or do its next phase where that is due; then 'up' publishes",
@@ -13,9 +12,7 @@ export const dkim: Command = {
   name: "dkim",
   summary: "show the keys that sign mail; rotate them, one phase at a time",
   usage: "<status [domain] | rotate <domain>>",
-  details: Object.entries(actions)
-    .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
-    .join("\n"),
+  details: actionLines(actions),
   words: [1, 2],
   options: { ...stackOption, ...jsonOption },
   async run({ options, words }) {
@@ -26,8 +23,8 @@ export const dkim: Command = {
     try {
       const { lines, ...facts } =
         action === "rotate" && domain !== undefined
-          ? await stack.host.perform("dkim.rotate", { domain }, limit())
-          : await stack.host.perform("dkim.status", domain === undefined ? {} : { domain }, limit());
+          ? await stack.host.perform("dkim.rotate", { domain }, answerLimit())
+          : await stack.host.perform("dkim.status", domain === undefined ? {} : { domain }, answerLimit());
       process.stdout.write(options.json ? `${JSON.stringify(facts)}\n` : `${lines.join("\n")}\n`);
       return 0;
     } finally {

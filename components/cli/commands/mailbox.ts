@@ -9,11 +9,17 @@ import {
   undeleteOptions,
 } from "../../../mailserver-runtime/admin/mailbox-lines.ts";
 import type { Host } from "../../host/connection.ts";
-import { type Command, type OptionValues, UsageError, unknownName } from "../command.ts";
+import {
+  actionLines,
+  type Command,
+  type OptionValues,
+  summariesOf,
+  UsageError,
+  unknownName,
+} from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { stackNamed, stackOption, yesOption } from "../stack-options.ts";
+import { answerLimit, stackNamed, stackOption, yesOption } from "../stack-options.ts";
 
-const LIMIT_MS = 60_000;
 /** Every message of a large account may be read. */
 const EXAMINE_MS = 3_600_000;
 
@@ -23,9 +29,7 @@ export const mailbox: Command = {
     "look at a mailbox, check it, rebuild its index, bring expunged messages back; delete for good the mail of a removed one",
   usage: "<stat | check | rebuild | undelete | purge> <address>",
   details:
-    `${Object.entries(mailboxExaminations)
-      .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
-      .join("\n")}\n` +
+    `${actionLines(summariesOf(mailboxExaminations))}\n` +
     "  undelete brings back what was expunged within the window of the settings (mailbox.undelete); --list only shows it\n" +
     "Removing a mailbox from the stack refuses its logins and its new mail and keeps its mail; declaring it again finds\n" +
     "everything. 'purge' ends that: it deletes the mail of an address that is not declared any more.",
@@ -60,7 +64,7 @@ export const mailbox: Command = {
       const { purged, messages, bytes } = await stack.host.perform(
         "mailbox.purge",
         { address },
-        { deadline: Date.now() + LIMIT_MS },
+        answerLimit(),
       );
       process.stdout.write(
         purged

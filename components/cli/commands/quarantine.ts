@@ -6,27 +6,22 @@ import {
   quarantinedLine,
   quarantinedText,
 } from "../../../mailserver-runtime/admin/quarantine-lines.ts";
-import { type Command, UsageError, unknownName } from "../command.ts";
+import { actionLines, type Command, summariesOf, UsageError, unknownName } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
-const limit = () => ({ deadline: Date.now() + 60_000 });
-const looks = {
+const summaries = {
   list: "the messages that are kept",
   show: "messages with their envelopes, every reason and their headers",
+  ...summariesOf(quarantineActions),
 };
-const names = [...Object.keys(looks), ...Object.keys(quarantineActions)];
+const names = Object.keys(summaries);
 
 export const quarantine: Command = {
   name: "quarantine",
   summary: "show what the filter keeps from its recipients; release, learn or delete it",
   usage: `<${names.join(" | ")}> [id ...]`,
-  details: [
-    ...Object.entries(looks),
-    ...Object.entries(quarantineActions).map(([name, { summary }]) => [name, summary] as const),
-  ]
-    .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
-    .join("\n"),
+  details: actionLines(summaries),
   words: [0, 100],
   options: {
     ...stackOption,
@@ -40,7 +35,7 @@ export const quarantine: Command = {
       throw new UsageError("which messages? Name their ids, or say --all");
     const { host } = await deployedStack(stackNamed(options));
     try {
-      const { entries } = await host.perform("quarantine.list", {}, limit());
+      const { entries } = await host.perform("quarantine.list", {}, answerLimit());
       const wanted = named.length === 0 ? entries : entries.filter(({ id }) => named.includes(id));
       const ids = wanted.map(({ id }) => id);
       if (named.length > 0 && ids.length === 0) {
@@ -50,7 +45,7 @@ export const quarantine: Command = {
       if (isQuarantineAction(name)) {
         const { operation } = quarantineActions[name];
         const answer: { readonly count: number; readonly refused?: readonly string[] } =
-          ids.length === 0 ? { count: 0 } : await host.perform(operation, { ids }, limit());
+          ids.length === 0 ? { count: 0 } : await host.perform(operation, { ids }, answerLimit());
         const { refused = [] } = answer;
         process.stdout.write(
           options.json ? `${JSON.stringify(answer)}\n` : `${quarantineCountLine(name, answer.count)}\n`,
@@ -60,7 +55,7 @@ export const quarantine: Command = {
       }
       const shown =
         name === "show"
-          ? await Promise.all(ids.map((id) => host.perform("quarantine.show", { id }, limit())))
+          ? await Promise.all(ids.map((id) => host.perform("quarantine.show", { id }, answerLimit())))
           : [];
       const objects = name === "show" ? shown : wanted;
       const lines = name === "show" ? shown.flatMap(quarantinedText) : wanted.map(quarantinedLine);

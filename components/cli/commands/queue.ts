@@ -8,27 +8,22 @@ import {
   shownLines,
 } from "../../../mailserver-runtime/admin/queue-lines.ts";
 import type { Host } from "../../host/connection.ts";
-import { type Command, UsageError, unknownName } from "../command.ts";
+import { actionLines, type Command, summariesOf, UsageError, unknownName } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
-const limit = () => ({ deadline: Date.now() + 60_000 });
-const looks = {
+const summaries = {
   list: "the messages that wait",
   show: "messages with their recipients, headers and the transcript of every attempt",
+  ...summariesOf(queueActions),
 };
-const names = [...Object.keys(looks), ...Object.keys(queueActions)];
+const names = Object.keys(summaries);
 
 export const queue: Command = {
   name: "queue",
   summary: "show what waits to be sent; hold, release, retry, bounce or delete it",
   usage: `<${names.join(" | ")}> [id | sender | recipient | recipient domain ...]`,
-  details: [
-    ...Object.entries(looks),
-    ...Object.entries(queueActions).map(([name, { summary }]) => [name, summary] as const),
-  ]
-    .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
-    .join("\n"),
+  details: actionLines(summaries),
   words: [0, 100],
   options: {
     ...stackOption,
@@ -44,11 +39,11 @@ export const queue: Command = {
     const stack = await deployedStack(stackNamed(options));
     try {
       if (isAction(name)) {
-        const { count } = await stack.host.perform(queueActions[name].operation, { select }, limit());
+        const { count } = await stack.host.perform(queueActions[name].operation, { select }, answerLimit());
         process.stdout.write(options.json ? `${JSON.stringify({ count })}\n` : `${countLine(name, count)}\n`);
         return count === 0 && wanted.length > 0 ? 1 : 0;
       }
-      const { entries, total } = await stack.host.perform("queue.list", { select }, limit());
+      const { entries, total } = await stack.host.perform("queue.list", { select }, answerLimit());
       if (total === 0 && wanted.length > 0) {
         process.stderr.write(`No message in the queue fits ${wanted.join(", ")}.\n`);
         return 1;
@@ -69,4 +64,4 @@ export const queue: Command = {
 
 const isAction = (name: string): name is QueueAction => Object.hasOwn(queueActions, name);
 
-const shownOf = (host: Host, id: string) => host.perform("queue.show", { id }, limit());
+const shownOf = (host: Host, id: string) => host.perform("queue.show", { id }, answerLimit());

@@ -1,7 +1,7 @@
 /** `mailkeep reports`: what others report about our domains, by domain and source. */
 import { type Command, UsageError } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
 export const reports: Command = {
   name: "reports",
@@ -21,7 +21,7 @@ export const reports: Command = {
       const { lines, ...summary } = await stack.host.perform(
         "reports",
         { days, ...(words[0] === undefined ? {} : { domain: words[0] }) },
-        { deadline: Date.now() + 60_000 },
+        answerLimit(),
       );
       process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${lines.join("\n")}\n`);
       return 0;

@@ -1,9 +1,8 @@
 /** `mailkeep tls`: what each port of the server serves now, and another certificate before it is due. */
-import { type Command, UsageError, unknownName } from "../command.ts";
+import { actionLines, type Command, UsageError, unknownName } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
-const limit = () => ({ deadline: Date.now() + 60_000 });
 const actions = {
   status: "what each port serves, by a real handshake for each name, and how each order stands",
   renew: "order a certificate anew, though the one in place is not near its end",
@@ -13,9 +12,7 @@ export const tls: Command = {
   name: "tls",
   summary: "show what each port serves; order a certificate anew",
   usage: "<status [name ...] | renew <name>>",
-  details: Object.entries(actions)
-    .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
-    .join("\n"),
+  details: actionLines(actions),
   words: [1, 100],
   options: { ...stackOption, ...jsonOption },
   async run({ options, words }) {
@@ -26,12 +23,12 @@ export const tls: Command = {
     const stack = await deployedStack(stackNamed(options));
     try {
       if (action === "renew") {
-        const { lines } = await stack.host.perform("certificate.renew", { names }, limit());
+        const { lines } = await stack.host.perform("certificate.renew", { names }, answerLimit());
         process.stdout.write(`${lines.join("\n")}\n`);
         return 0;
       }
       const request = names.length === 0 ? {} : { names };
-      const { lines, ...status } = await stack.host.perform("tls.status", request, limit());
+      const { lines, ...status } = await stack.host.perform("tls.status", request, answerLimit());
       process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : `${lines.join("\n")}\n`);
       return 0;
     } finally {

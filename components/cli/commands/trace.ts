@@ -1,7 +1,7 @@
 /** `mailkeep trace`: one message's whole way through the server, from its log, across queue ids. */
 import type { Command } from "../command.ts";
 import { deployedStack } from "../local/deployed-stack.ts";
-import { jsonOption, stackNamed, stackOption } from "../stack-options.ts";
+import { answerLimit, jsonOption, stackNamed, stackOption } from "../stack-options.ts";
 
 export const trace: Command = {
   name: "trace",
@@ -13,11 +13,7 @@ export const trace: Command = {
     const about = words[0]!;
     const stack = await deployedStack(stackNamed(options));
     try {
-      const { events, lines } = await stack.host.perform(
-        "trace",
-        { about },
-        { deadline: Date.now() + 60_000 },
-      );
+      const { events, lines } = await stack.host.perform("trace", { about }, answerLimit());
       if (events.length === 0) {
         process.stderr.write(`The log knows nothing of ${about}.\n`);
         return 1;
