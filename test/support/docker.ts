@@ -29,8 +29,14 @@ const BASE = "mailkeep-base:bookworm";
 const packages = "base-files,base-passwd,bash,dash,coreutils,grep,sed,util-linux,libstdc++6,tzdata";
 const START_MS = 30_000;
 
-/** The engine, or why there can be none here. */
+/** The engine, or why there can be none here; throws in CI, where there must be one. */
 export async function openDocker(): Promise<Docker | string> {
+  const opened = await findOrStart();
+  if (typeof opened === "string" && process.env.CI) throw new Error(`${opened} (.ci/packages)`);
+  return opened;
+}
+
+async function findOrStart(): Promise<Docker | string> {
   if (!installed("docker")) return "docker is not installed";
   const present = engineAt(process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock", async () => {});
   if ((await present.ask(["version"])).code === 0) return present;
