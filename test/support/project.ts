@@ -22,15 +22,18 @@ export interface MailConfig {
 export class TestProject {
   readonly directory: string;
   readonly portBase: number;
+  readonly #claim: net.Server;
 
-  private constructor(directory: string, portBase: number) {
+  private constructor(directory: string, portBase: number, claim: net.Server) {
     this.directory = directory;
     this.portBase = portBase;
+    this.#claim = claim;
   }
 
   static async create(): Promise<TestProject> {
     const directory = await fs.mkdtemp(path.join(os.tmpdir(), "mailkeep-project-"));
-    const project = new TestProject(directory, await freePortBase());
+    const { base, claim } = await claimPortBase();
+    const project = new TestProject(directory, base, claim);
     const settings = parse(await fs.readFile(path.join(root, "Pulumi.yaml"), "utf8")) as Record<
       string,
       unknown
@@ -108,23 +111,46 @@ export class TestProject {
   async close(): Promise<void> {
     const pid = await this.serverPid();
     if (pid !== undefined) process.kill(pid, "SIGKILL");
+    this.#claim.close();
     await fs.rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
-/** A base whose ports (base + 25 … base + 993) are free now; different test files get different ones. */
-async function freePortBase(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 22_000 + Math.floor(Math.random() * 20) * 1_100;
-    const free = await Promise.all([25, 53, 143, 465, 587, 993].map((offset) => isFree(base + offset)));
-    if (free.every(Boolean)) return base;
+/** Offsets that the server's ports have from the base. */
+const OFFSETS = [25, 53, 80, 143, 443, 465, 587, 993];
+/** Below what the system gives to outgoing connections, and beside the ports of a stack that nobody configured. */
+const BASES = [...bases(9_000, 18_900), ...bases(22_000, 30_800)];
+
+function bases(first: number, last: number): number[] {
+  return Array.from({ length: (last - first) / 1_100 + 1 }, (_, at) => first + at * 1_100);
+}
+
+/**
+ * A base whose ports are free now. The port of the base itself stays bound as long as the claim is held, so that two projects
+ * that are made at the same time never get the same one.
+ */
+async function claimPortBase(): Promise<{ base: number; claim: net.Server }> {
+  const start = Math.floor(Math.random() * BASES.length);
+  for (const base of [...BASES.slice(start), ...BASES.slice(0, start)]) {
+    const claim = await bound(base);
+    if (claim === undefined) continue;
+    const free = await Promise.all(OFFSETS.map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return { base, claim };
+    claim.close();
   }
   throw new Error("no free port range on this machine");
 }
-function isFree(port: number): Promise<boolean> {
+/** A server at the port that keeps no process alive; undefined where the port is taken. */
+function bound(port: number): Promise<net.Server | undefined> {
   return new Promise((resolve) => {
     const server = net.createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    server.once("error", () => resolve(undefined));
+    server.listen(port, "127.0.0.1", () => resolve(server.unref()));
   });
+}
+async function isFree(port: number): Promise<boolean> {
+  const server = await bound(port);
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
 }
